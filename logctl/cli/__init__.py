@@ -1,0 +1,1 @@
+"""The shell commands: thin files over the admin room."""

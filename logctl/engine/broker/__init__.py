@@ -1,0 +1,1 @@
+"""Answering requests: dispatch, replicas, waiting, and one handler file per API."""

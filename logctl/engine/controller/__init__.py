@@ -1,0 +1,1 @@
+"""What the cluster has agreed: decide(request, image) -> records, replay(record) -> image."""

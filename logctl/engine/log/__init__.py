@@ -1,0 +1,1 @@
+"""One partition's history on disk, in Apache Kafka's own formats."""

@@ -1,0 +1,1 @@
+"""Who leads the metadata log: a pure step/tick machine by KRaft's rules."""

@@ -1,0 +1,1 @@
+"""Principals, permissions and secrets; used by engine and admin alike."""
