@@ -1,0 +1,63 @@
+"""Apache Kafka for tests: the classpath, one node, and what to say when it cannot be had."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from logctl.engine import apache
+from support.ports import free_port
+
+_DATA_HOME = os.environ.get("XDG_DATA_HOME")
+"""As it was when the tests began: a test may point XDG_DATA_HOME elsewhere, the artifacts stay where they are."""
+
+
+@functools.cache
+def classpath() -> str:
+    """Apache's jars for `java -cp`; the test is skipped with the reason when they cannot be had."""
+    with _original_data_home():
+        reason = apache.available()
+        if reason:
+            pytest.skip(reason)
+        return apache.classpath()
+
+
+@contextlib.contextmanager
+def apache_node(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[apache.ApacheNode]:
+    """A running Apache Kafka broker in `directory`, stopped at the end and gone even if the test run is killed."""
+    node = new_apache_node(directory, settings)
+    with _original_data_home():
+        node.start()
+    try:
+        yield node
+    finally:
+        node.stop()
+
+
+def new_apache_node(directory: Path, settings: Mapping[str, str] | None = None) -> apache.ApacheNode:
+    """The same, not started."""
+    classpath()
+    return apache.ApacheNode(
+        directory,
+        free_port(),
+        free_port(),
+        settings={"group.initial.rebalance.delay.ms": "0", **(settings or {})},
+        heap="512m",
+        jvm_flags=("-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"),
+        dies_with_parent=True,
+    )
+
+
+@contextlib.contextmanager
+def _original_data_home() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        if _DATA_HOME is None:
+            patch.delenv("XDG_DATA_HOME", raising=False)
+        else:
+            patch.setenv("XDG_DATA_HOME", _DATA_HOME)
+        yield
