@@ -1,0 +1,9 @@
+"""BeginTransactionRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import STRING, Message, field
+
+
+class BeginTransactionRecord(Message, api_key=23, versions="0", flexible="0+"):
+    name: str | None = field(STRING, "0+", nullable="0+", tagged="0+", tag=0, default=None)

@@ -1,0 +1,14 @@
+"""BrokerRegistrationChangeRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import INT8, INT32, INT64, UUID, Message, array, field
+
+
+class BrokerRegistrationChangeRecord(Message, api_key=17, versions="0-3", flexible="0+"):
+    broker_id: int = field(INT32, "0+")
+    broker_epoch: int = field(INT64, "0+")
+    fenced: int = field(INT8, "0+", tagged="0+", tag=0)
+    in_controlled_shutdown: int = field(INT8, "1+", tagged="1+", tag=1)
+    log_dirs: list[bytes] = field(array(UUID), "2+", tagged="2+", tag=2)
+    cordoned_log_dirs: list[bytes] | None = field(array(UUID), "3+", nullable="3+", tagged="3+", tag=3, default=None)

@@ -1,0 +1,9 @@
+"""ClearElrRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import STRING, Message, field
+
+
+class ClearElrRecord(Message, api_key=28, versions="0", flexible="0+"):
+    topic_name: str = field(STRING, "0+")

@@ -1,0 +1,9 @@
+"""EndTransactionRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import Message
+
+
+class EndTransactionRecord(Message, api_key=24, versions="0", flexible="0+"):
+    """No fields."""

@@ -1,0 +1,9 @@
+"""NoOpRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import Message
+
+
+class NoOpRecord(Message, api_key=20, versions="0", flexible="0+"):
+    """No fields."""

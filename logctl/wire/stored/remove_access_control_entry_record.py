@@ -1,0 +1,9 @@
+"""RemoveAccessControlEntryRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import UUID, Message, field
+
+
+class RemoveAccessControlEntryRecord(Message, api_key=19, versions="0", flexible="0+"):
+    id: bytes = field(UUID, "0+")

@@ -1,0 +1,9 @@
+"""RemoveDelegationTokenRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import STRING, Message, field
+
+
+class RemoveDelegationTokenRecord(Message, api_key=26, versions="0", flexible="0+"):
+    token_id: str = field(STRING, "0+")

@@ -1,0 +1,10 @@
+"""RemoveUserScramCredentialRecord, as Apache Kafka stores it."""
+
+from __future__ import annotations
+
+from logctl.wire.schema import INT8, STRING, Message, field
+
+
+class RemoveUserScramCredentialRecord(Message, api_key=22, versions="0", flexible="0+"):
+    name: str = field(STRING, "0+")
+    mechanism: int = field(INT8, "0+")
