@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from support.ports import free_port
 
 from logctl.engine import apache
-from support.ports import free_port
 
 _DATA_HOME = os.environ.get("XDG_DATA_HOME")
 """As it was when the tests began: a test may point XDG_DATA_HOME elsewhere, the artifacts stay where they are."""
