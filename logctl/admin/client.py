@@ -1,0 +1,181 @@
+"""The admin room's door to the network: one link per broker, many calls at once, one deadline.
+
+`submit` puts a call on its way and `wait` drives every link until the calls of interest are done or time is up; `ask`
+is both for a single call. Nobody else in this room knows that sockets exist.
+"""
+
+from __future__ import annotations
+
+import selectors
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from logctl.admin.deadline import Deadline
+from logctl.admin.link import Address, Call, Link, State
+from logctl.errors import DeadlineExceeded, LogctlError, Unreachable, UsageError
+from logctl.wire.schema import Message
+
+_NEXT_ADDRESS_AFTER_S: Final = 1.0
+
+
+class Lost(Unreachable):
+    """The connection broke after the request had been sent: the broker may have acted on it."""
+
+
+class Gathered(NamedTuple):
+    """What several brokers answered, by whatever named them, and why the others did not."""
+
+    answers: dict[Any, Any]
+    missing: dict[Any, LogctlError]
+
+    @property
+    def complete(self) -> bool:
+        return not self.missing
+
+
+class Client:
+    """Links to the brokers of one cluster. `bootstrap` is where to begin; the rest is learnt from metadata."""
+
+    def __init__(self, bootstrap: Sequence[Address], client_id: str = "logctl") -> None:
+        self.bootstrap = list(bootstrap)
+        self._client_id = client_id
+        self._links: dict[Address, Link] = {}
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        for link in self._links.values():
+            link.close()
+        self._links.clear()
+
+    def submit(self, address: Address, request: Message) -> Call:
+        """Put a request on its way to the broker at `address`, connecting first where that is needed."""
+        call = Call(request)
+        self._link(address).submit(call)
+        return call
+
+    def wait(self, calls: Iterable[Call], deadline: Deadline, *, any_one: bool = False) -> None:
+        """Drive all links until the calls (or any one of them) are done; returns at the deadline, come what may."""
+        pending = list(calls)
+        enough = any if any_one else all
+        self._drive(lambda: enough(call.done for call in pending), deadline)
+
+    def ask(self, address: Address, request: Message, deadline: Deadline) -> Any:
+        """The response of one broker. Raises Unreachable, NotOffered, or DeadlineExceeded when it is silent."""
+        call = self.submit(address, request)
+        self.wait([call], deadline)
+        return self.finish(call, deadline)
+
+    def scatter(self, requests: Mapping[Any, tuple[Address, Message]], deadline: Deadline) -> Gathered:
+        """Ask several brokers at once and collect until the deadline."""
+        calls = {name: self.submit(address, request) for name, (address, request) in requests.items()}
+        self.wait(calls.values(), deadline)
+        answers, missing = {}, {}
+        for name, call in calls.items():
+            try:
+                answers[name] = self.finish(call, deadline)
+            except LogctlError as error:
+                missing[name] = error
+        return Gathered(answers, missing)
+
+    def finish(self, call: Call, deadline: Deadline) -> Any:
+        """The response of a call that was waited for; a silent broker becomes an error that says how far it got."""
+        if call.sent and isinstance(call.error, Unreachable):
+            raise Lost(f"{call.error.message} after {call.name} was sent to it", call.error.hint)
+        if call.done:
+            return call.result()
+        assert call.link is not None
+        silence = call.link.explain_silence()
+        if not call.sent:
+            raise Unreachable(f"{silence} within {deadline.timeout_s:g} s")
+        raise DeadlineExceeded(f"{silence}: {call.name} was sent and not answered within {deadline.timeout_s:g} s")
+
+    def entrance(self, deadline: Deadline) -> Address:
+        """A bootstrap address that answers: the first, or with the next one tried alongside after a second of silence.
+
+        Raises Unreachable with every address and why it failed.
+        """
+        tried: list[Link] = []
+        for address in self.bootstrap:
+            tried.append(self._link(address))
+            self._drive(lambda: _settled(tried), deadline.at_most(_NEXT_ADDRESS_AFTER_S))
+            if _ready(tried):
+                break
+        self._drive(lambda: _settled(tried), deadline)
+        for link in tried:
+            if link.state is State.READY:
+                return link.address
+        raise _nobody(tried, deadline)
+
+    def _link(self, address: Address) -> Link:
+        link = self._links.get(address)
+        if link is not None and link.state is State.READY and not link.busy:
+            link.notice_end()
+        if link is None or link.state is State.CLOSED:
+            link = self._links[address] = Link(address, self._client_id)
+            link.open()
+        return link
+
+    def versions(self, address: Address) -> dict[int, tuple[int, int]]:
+        """The API versions the broker at `address` offers: known once it has answered anything."""
+        return self._link(address).versions
+
+    def _drive(self, enough: Callable[[], bool], deadline: Deadline) -> None:
+        while not enough():
+            busy = [link for link in self._links.values() if link.busy]
+            if not busy or (not _advance(busy, deadline.left_s) and deadline.expired):
+                return
+
+
+def _advance(links: list[Link], timeout_s: float) -> bool:
+    """Wait for any of the links to be ready and let it work; False when time passed and nothing was."""
+    with selectors.DefaultSelector() as selector:
+        for link in links:
+            mask = selectors.EVENT_READ | (selectors.EVENT_WRITE if link.wants_write else 0)
+            selector.register(link.fileno(), mask, link)
+        events = selector.select(timeout_s)
+    for key, mask in events:
+        key.data.advance(readable=bool(mask & selectors.EVENT_READ), writable=bool(mask & selectors.EVENT_WRITE))
+    return bool(events)
+
+
+def _ready(links: list[Link]) -> bool:
+    return any(link.state is State.READY for link in links)
+
+
+def _settled(links: list[Link]) -> bool:
+    return _ready(links) or all(link.state is State.CLOSED for link in links)
+
+
+def _nobody(tried: list[Link], deadline: Deadline) -> LogctlError:
+    failures = [link.failure for link in tried]
+    if len(failures) == 1 and failures[0] is not None and not isinstance(failures[0], Unreachable):
+        return failures[0]
+    why = [str(link.failure or f"{link.explain_silence()} within {deadline.timeout_s:g} s") for link in tried]
+    hints = [failure.hint for failure in failures if failure is not None and failure.hint]
+    return Unreachable(
+        "no broker could be reached: " + "; ".join(why),
+        hints[0] if hints else "check the address, and that the node is running",
+    )
+
+
+def parse_addresses(text: str) -> list[Address]:
+    """'host:port,[::1]:port' as a bootstrap list. The port may be left out: 9092. Raises UsageError."""
+    found = [_parse_address(part.strip()) for part in text.split(",") if part.strip()]
+    if not found:
+        raise UsageError("the bootstrap address is empty", "give it as -b HOST:PORT")
+    return list(dict.fromkeys(found))
+
+
+def _parse_address(text: str) -> Address:
+    host, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]") or (":" in host and not host.startswith("[")):
+        host, port = text, "9092"
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{text!r} is not an address of the form HOST:PORT")
+    return Address(host, int(port))

@@ -1,0 +1,416 @@
+"""One conversation with one broker, driven by readiness.
+
+Theory of operation
+-------------------
+A link connects, asks ApiVersions, and then sends the calls submitted to it in order; Kafka answers them in that order.
+Nothing here blocks: `Client` watches the sockets of all links and calls `advance` on those that are ready, so that many
+brokers are asked at once and a silent one costs only its own answer.
+
+    RESTING -> CONNECTING -> NEGOTIATING -> READY -> CLOSED
+
+A name may resolve to several addresses; each is tried in turn until one answers. Whatever ends the link is one
+sentence in `failure`, and every call that waited on it gets that as its error.
+
+ApiVersions (KIP-35, KIP-511) is asked in the newest form this side knows. A broker that does not know that form answers
+UNSUPPORTED_VERSION in form 0, often with the range it does know, and is asked again in that.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections import deque
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+from logctl import __version__
+from logctl.errors import LogctlError, OperationFailed, Unreachable
+from logctl.wire import errors
+from logctl.wire.api import API, API_VERSIONS
+from logctl.wire.frames import LENGTH, read_response_header
+from logctl.wire.primitives import MalformedMessage
+from logctl.wire.schema import Message
+
+RESPONSE_LIMIT_BYTES: Final = 128 << 20
+"""No answer of a Kafka broker is larger; a larger announcement is another protocol talking."""
+
+_HEADER: Final = struct.Struct(">hhih")
+_WRITE_PARTS: Final = 64
+
+
+class Address(NamedTuple):
+    """Where a broker listens."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class State(Enum):
+    RESTING = "resting"
+    CONNECTING = "connecting"
+    NEGOTIATING = "negotiating"
+    READY = "ready"
+    CLOSED = "closed"
+
+
+class NotOffered(OperationFailed):
+    """The broker does not serve this API, or no version of it that this side speaks. Some callers know another way."""
+
+
+class Call:
+    """One request on its way. `sent`: some of it reached the socket, so the broker may have acted on it."""
+
+    __slots__ = ("error", "link", "request", "response", "sent", "version")
+
+    def __init__(self, request: Message) -> None:
+        self.request = request
+        self.link: Link | None = None
+        self.version = -1
+        self.sent = False
+        self.response: Any = None
+        self.error: LogctlError | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.response is not None or self.error is not None
+
+    @property
+    def name(self) -> str:
+        return API[self.request.api_key].name
+
+    def result(self) -> Any:
+        """The response, or the error raised."""
+        if self.error is not None:
+            raise self.error
+        return self.response
+
+
+class Link:
+    """A connection to the broker at `address`; see the module's theory of operation."""
+
+    def __init__(self, address: Address, client_id: str) -> None:
+        self.address = address
+        self.state = State.RESTING
+        self.failure: LogctlError | None = None
+        self.versions: dict[int, tuple[int, int]] = {}
+        self._client_id = client_id.encode()
+        self._socket: socket.socket | None = None
+        self._candidates: list[Any] = []
+        self._refusals: list[str] = []
+        self._queue: deque[Call] = deque()
+        self._asked: deque[tuple[int, Call]] = deque()
+        self._outgoing: deque[memoryview] = deque()
+        self._unsent: deque[tuple[int, Call]] = deque()
+        self._written_bytes = 0
+        self._queued_bytes = 0
+        self._correlation = 0
+        self._incoming = bytearray(4)
+        self._filled = 0
+        self._in_body = False
+
+    # -- what the client asks of a link ------------------------------------------------------------------------------
+
+    def submit(self, call: Call) -> None:
+        """Send `call` as soon as the broker's versions are known; fails it at once on a link that is closed."""
+        call.link = self
+        if self.state is State.CLOSED:
+            call.error = self.failure
+        elif self.state is State.READY:
+            self._send(call)
+        else:
+            self._queue.append(call)
+
+    def open(self) -> None:
+        """Begin to connect. Name resolution is the one step that blocks."""
+        try:
+            found = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            self._close(Unreachable(f"{self.address}: the name does not resolve ({_reason(error)})"))
+            return
+        self._candidates = [(family, where) for family, _, _, _, where in found]
+        self._connect_next()
+
+    def fileno(self) -> int:
+        return self._socket.fileno() if self._socket is not None else -1
+
+    @property
+    def wants_write(self) -> bool:
+        return self.state is State.CONNECTING or bool(self._outgoing)
+
+    @property
+    def busy(self) -> bool:
+        """Something is under way: an answer is awaited or bytes wait to be written."""
+        return self.state in (State.CONNECTING, State.NEGOTIATING) or bool(self._asked) or bool(self._outgoing)
+
+    def advance(self, *, readable: bool, writable: bool) -> None:
+        """The socket is ready: do what can be done without blocking."""
+        try:
+            if self.state is State.CONNECTING:
+                self._finish_connecting()
+                return
+            if writable:
+                self._flush()
+            if readable:
+                self._receive()
+        except OSError as error:
+            self._close(Unreachable(f"{self.address}: {_reason(error)}"))
+        except MalformedMessage as error:
+            self._close(OperationFailed(f"{self.address} sent an answer that cannot be read: {error}"))
+
+    def notice_end(self) -> None:
+        """While nothing is under way: has the broker hung up meanwhile, as it does with idle connections?"""
+        assert self._socket is not None
+        try:
+            gone = self._socket.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            return
+        except OSError:
+            gone = True
+        if gone:
+            self.close()
+
+    def close(self) -> None:
+        self._close(Unreachable(f"{self.address}: the connection was closed"))
+
+    def explain_silence(self) -> str:
+        """Why nothing came from here before the deadline, as far as this end can tell."""
+        if self.state is State.CONNECTING:
+            return f"{self.address}: no answer to the connection attempt"
+        if self.state is State.NEGOTIATING:
+            return f"{self.address}: accepted the connection but said nothing; is it a plaintext Kafka listener?"
+        return f"{self.address}: did not answer in time"
+
+    # -- connecting --------------------------------------------------------------------------------------------------
+
+    def _connect_next(self) -> None:
+        while self._candidates:
+            family, where = self._candidates.pop(0)
+            self._socket = socket.socket(family, socket.SOCK_STREAM)
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self.state = State.CONNECTING
+            try:
+                self._socket.connect(where)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._refuse(_reason(error))
+                continue
+            self._finish_connecting()
+            return
+        said = "; ".join(dict.fromkeys(self._refusals)) or "no address"
+        self._close(Unreachable(f"{self.address}: {said}"))
+
+    def _refuse(self, why: str) -> None:
+        self._refusals.append(why)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def _finish_connecting(self) -> None:
+        assert self._socket is not None
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            self._refuse(_reason(OSError(code, "")))
+            self._connect_next()
+            return
+        self.state = State.NEGOTIATING
+        self._ask_versions(API[API_VERSIONS].versions.highest)
+
+    def _ask_versions(self, version: int) -> None:
+        request = API[API_VERSIONS].request(client_software_name="logctl", client_software_version=__version__)
+        call = Call(request)
+        call.version = version
+        self._write(call)
+
+    def _learn_versions(self, call: Call) -> None:
+        response = call.response
+        known = {entry.api_key: (entry.min_version, entry.max_version) for entry in response.api_keys}
+        if response.error_code == errors.UNSUPPORTED_VERSION and call.version > 0:
+            offered = known.get(API_VERSIONS, (0, 0))[1]
+            self._ask_versions(min(offered, call.version - 1))
+            return
+        if response.error_code:
+            info = errors.describe(response.error_code)
+            self._close(OperationFailed(f"{self.address} refused to negotiate: {info.name}: {info.meaning}"))
+            return
+        self.versions = known
+        self.state = State.READY
+        while self._queue:
+            self._send(self._queue.popleft())
+
+    def version_for(self, request: Message) -> int:
+        """The newest version of the request both ends speak. Raises NotOffered."""
+        lowest, highest = self.versions.get(request.api_key, (0, -1))
+        ours = API[request.api_key].versions
+        chosen = min(highest, ours.highest)
+        if chosen < max(lowest, request.versions.lowest):
+            name = API[request.api_key].name
+            raise NotOffered(f"{self.address} does not offer {name} (key {request.api_key}) in a version logctl speaks")
+        return chosen
+
+    # -- writing -----------------------------------------------------------------------------------------------------
+
+    def _send(self, call: Call) -> None:
+        try:
+            call.version = self.version_for(call.request)
+        except NotOffered as error:
+            call.error = error
+            return
+        self._write(call)
+
+    def _write(self, call: Call) -> None:
+        self._correlation += 1
+        parts = [memoryview(part) for part in call.request.encode_parts(call.version)]
+        header = _HEADER.pack(call.request.api_key, call.version, self._correlation, len(self._client_id))
+        header += self._client_id
+        if call.version in call.request.flexible:
+            header += b"\0"
+        size = len(header) + sum(part.nbytes for part in parts)
+        self._outgoing.append(memoryview(LENGTH.pack(size) + header))
+        self._outgoing.extend(part for part in parts if part.nbytes)
+        self._unsent.append((self._queued_bytes, call))
+        self._queued_bytes += size + 4
+        if expects_answer(call.request):
+            self._asked.append((self._correlation, call))
+        try:
+            self._flush()
+        except OSError as error:
+            self._close(Unreachable(f"{self.address}: {_reason(error)}"))
+
+    def _flush(self) -> None:
+        assert self._socket is not None
+        while self._outgoing:
+            batch = [self._outgoing[i] for i in range(min(len(self._outgoing), _WRITE_PARTS))]
+            try:
+                written = self._socket.sendmsg(batch)
+            except BlockingIOError:
+                return
+            self._written_bytes += written
+            self._drop(written)
+            self._mark_sent()
+
+    def _drop(self, written: int) -> None:
+        while written:
+            first = self._outgoing[0]
+            if written < first.nbytes:
+                self._outgoing[0] = first[written:]
+                return
+            written -= first.nbytes
+            self._outgoing.popleft()
+
+    def _mark_sent(self) -> None:
+        while self._unsent and self._unsent[0][0] < self._written_bytes:
+            _, call = self._unsent.popleft()
+            call.sent = True
+            if not expects_answer(call.request):
+                call.response = True
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def _receive(self) -> None:
+        assert self._socket is not None
+        while self._socket is not None:
+            try:
+                count = self._socket.recv_into(memoryview(self._incoming)[self._filled :])
+            except BlockingIOError:
+                return
+            if count == 0:
+                self._close(self._explain_end())
+                return
+            self._filled += count
+            if self._filled == len(self._incoming):
+                self._part_complete()
+
+    def _part_complete(self) -> None:
+        if self._in_body:
+            body, self._incoming = self._incoming, bytearray(4)
+            self._in_body = False
+            self._filled = 0
+            self._answer(memoryview(body))
+            return
+        size = int.from_bytes(self._incoming, "big", signed=True)
+        if not 4 <= size <= RESPONSE_LIMIT_BYTES:
+            self._close(self._explain_length(bytes(self._incoming)))
+            return
+        self._incoming = bytearray(size)
+        self._filled = 0
+        self._in_body = True
+
+    def _answer(self, body: memoryview) -> None:
+        number = int.from_bytes(body[:4], "big", signed=True)
+        if not self._asked or self._asked[0][0] != number:
+            self._close(OperationFailed(f"{self.address} answered request {number}, which was not asked"))
+            return
+        _, call = self._asked.popleft()
+        try:
+            call.response = decode_answer(call, body)
+        except MalformedMessage:
+            self._asked.appendleft((number, call))
+            raise
+        if self.state is State.NEGOTIATING:
+            self._learn_versions(call)
+
+    # -- ending ------------------------------------------------------------------------------------------------------
+
+    def _close(self, failure: LogctlError) -> None:
+        if self.state is State.CLOSED:
+            return
+        self.state = State.CLOSED
+        self.failure = failure
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        for call in [*(call for _, call in self._asked), *(call for _, call in self._unsent), *self._queue]:
+            if not call.done:
+                call.error = failure
+        self._asked.clear()
+        self._unsent.clear()
+        self._queue.clear()
+        self._outgoing.clear()
+
+    def _explain_end(self) -> LogctlError:
+        if self.state is State.NEGOTIATING:
+            return Unreachable(
+                f"{self.address}: closed the connection without answering",
+                "the port may expect TLS, or another protocol than Kafka's",
+            )
+        return Unreachable(f"{self.address}: closed the connection")
+
+    def _explain_length(self, start: bytes) -> LogctlError:
+        if start[0] in (0x14, 0x15, 0x16) and start[1] == 3:
+            return Unreachable(
+                f"{self.address}: speaks TLS, and logctl spoke plaintext", "use the port of a PLAINTEXT listener"
+            )
+        if start in (b"HTTP", b"<htm", b"<!DO"):
+            return Unreachable(f"{self.address}: speaks HTTP, not the Kafka protocol", "check the port number")
+        if start[:3] == b"SSH":
+            return Unreachable(f"{self.address}: speaks SSH, not the Kafka protocol", "check the port number")
+        return Unreachable(
+            f"{self.address}: does not speak the Kafka protocol (it began with {start!r})", "check the port number"
+        )
+
+
+def expects_answer(request: Message) -> bool:
+    """Every request is answered, except a Produce with acks=0."""
+    return request.api_key != 0 or getattr(request, "acks", -1) != 0
+
+
+def decode_answer(call: Call, body: memoryview) -> Any:
+    """The response behind its header. An ApiVersions answer with error 35 has form 0, whatever was asked."""
+    key, version = call.request.api_key, call.version
+    _, start = read_response_header(body, key, version)
+    if key == API_VERSIONS and int.from_bytes(body[4:6], "big") == errors.UNSUPPORTED_VERSION:
+        version = 0
+    response, _ = API[key].response.decode(body, version, start)
+    return response
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno).lower()
+    return str(error.args[-1]).lower() if error.args else type(error).__name__
