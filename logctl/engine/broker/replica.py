@@ -1,0 +1,203 @@
+"""One partition as this node holds it: its log, who leads it, and how far readers may see.
+
+`replicas.py` creates these from the image and tells them about leadership (`lead`, `follow`), about configuration
+changes (`configure`), and about the end (`close_off` when the partition is deleted, `fence` when its disk failed).
+Handlers only call `append`, `read` and the questions.
+
+The high watermark is what readers may see and what acks=all promises. With one replica it is the flushed end of the
+log under the default policy, and the written end with `flush=os`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from logctl.engine.broker.waiting import Place
+from logctl.engine.log.log import CLIENT
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+
+if TYPE_CHECKING:
+    from logctl.engine.broker.appends import Appends
+    from logctl.engine.broker.waiting import Waiting
+    from logctl.engine.log.log import Appended, Log, Slice
+
+NOBODY = -1
+
+
+class Replica(Place):
+    """`refusal` is the error code every request gets at the moment; 0 while this node leads and serves."""
+
+    __slots__ = (
+        "_appends",
+        "_staged",
+        "_waiting",
+        "durable",
+        "flush_every_batch",
+        "high_watermark",
+        "isr",
+        "leader_epoch",
+        "leader_id",
+        "log",
+        "partition",
+        "refusal",
+        "short_of_isr",
+        "size",
+        "topic",
+        "topic_id",
+    )
+
+    def __init__(
+        self,
+        topic: str,
+        topic_id: bytes,
+        partition: int,
+        log: Log,
+        *,
+        appends: Appends,
+        waiting: Waiting,
+        flush_every_batch: bool = True,
+    ) -> None:
+        """`flush_every_batch`: the default flush policy; False leaves flushing to the OS, `flush.messages` and `flush.ms`."""
+        super().__init__()
+        self.topic = topic
+        self.topic_id = topic_id
+        self.partition = partition
+        self.log = log
+        self.leader_id = NOBODY
+        self.leader_epoch = -1
+        self.isr: tuple[int, ...] = ()
+        self.size = 1
+        self.refusal = errors.NOT_LEADER_OR_FOLLOWER
+        self.short_of_isr = False
+        self.flush_every_batch = flush_every_batch
+        self.durable = True
+        self._appends = appends
+        self._waiting = waiting
+        self._staged = False
+        self.configure()
+        self.high_watermark = log.flushed_end if self.durable else log.written_end
+
+    # What the image says.
+
+    def lead(self, leader_id: int, leader_epoch: int, isr: Sequence[int], size: int) -> None:
+        """This node (`leader_id`) leads from `leader_epoch` on, with these replicas in sync out of `size`."""
+        self.leader_id, self.leader_epoch = leader_id, leader_epoch
+        self.isr, self.size = tuple(isr), size
+        if self.refusal != errors.KAFKA_STORAGE_ERROR:
+            self.refusal = errors.NONE
+        self.configure()
+
+    def follow(self, leader_id: int, leader_epoch: int) -> None:
+        """Another node leads (or none: -1)."""
+        self.leader_id, self.leader_epoch = leader_id, leader_epoch
+        if self.refusal != errors.KAFKA_STORAGE_ERROR:
+            self.refusal = errors.NOT_LEADER_OR_FOLLOWER
+        self._waiting.stir(self)
+
+    def configure(self) -> None:
+        """The log's configuration, or the in-sync set, has changed."""
+        config = self.log.config
+        self.durable = self.flush_every_batch or config.flush_messages == 1
+        # A minimum above the number of replicas can never be met; Apache caps it, and so do we.
+        self.short_of_isr = len(self.isr) < min(config.min_insync_replicas, self.size)
+
+    def close_off(self) -> None:
+        """The partition is deleted here: whoever waits learns of it."""
+        self.refusal = errors.UNKNOWN_TOPIC_OR_PARTITION
+        self._appends.flushed(self)
+        self._waiting.stir(self)
+
+    def fence(self) -> None:
+        """The disk under this log failed: nothing more is read from it or promised on it."""
+        self.refusal = errors.KAFKA_STORAGE_ERROR
+        self._appends.flushed(self)
+        self._waiting.stir(self)
+
+    @property
+    def is_leader(self) -> bool:
+        return self.refusal == errors.NONE
+
+    # Appending.
+
+    def append(self, batches: memoryview, acks: int, now_ms: int) -> Appended:
+        """Stage what a client sent. Raises WireError with the code Apache answers."""
+        if self.refusal:
+            raise WireError(self.refusal)
+        if acks == -1 and self.short_of_isr:
+            raise WireError(
+                errors.NOT_ENOUGH_REPLICAS,
+                f"{len(self.isr)} replicas are in sync, min.insync.replicas asks for {self.log.config.min_insync_replicas}",
+            )
+        appended = self.log.stage(batches, self.leader_epoch, now_ms, CLIENT)
+        if appended.duplicate:
+            if self.durable and self.log.flushed_end <= appended.last_offset:
+                self._appends.dirty.add(self.log)
+        elif not self._staged:
+            self._staged = True
+            self._appends.staged.append(self)
+        return appended
+
+    def must_wait(self, acks: int, last_offset: int) -> bool:
+        """Whether the answer about `last_offset` may leave only after a flush."""
+        return acks == -1 and self.durable and self.log.flushed_end <= last_offset
+
+    def written(self, now_ms: int) -> None:
+        """The staged batches are in the file."""
+        self._staged = False
+        log = self.log
+        if self.durable:
+            self._appends.dirty.add(log)
+            return
+        if log.written_end - log.flushed_end >= log.config.flush_messages:
+            self._appends.dirty.add(log)
+        elif log.config.flush_ms < FOREVER_MS:
+            self._appends.flush_at(self, now_ms + log.config.flush_ms)
+        self._see(log.written_end)
+
+    def discarded(self) -> None:
+        """The staged batches did not reach the file and are forgotten."""
+        self._staged = False
+        self.log.discard_staged()
+
+    def flushed(self) -> None:
+        """The log's `flushed_end` has moved."""
+        self._appends.flushed(self)
+        if self.durable:
+            self._see(self.log.flushed_end)
+
+    def _see(self, end: int) -> None:
+        if end > self.high_watermark:
+            self.high_watermark = end
+            self._waiting.stir(self)
+
+    # Reading.
+
+    @property
+    def last_stable_offset(self) -> int:
+        """The first offset of an undecided transaction, or the high watermark when it comes first."""
+        unstable = self.log.producers.first_unstable_offset
+        return self.high_watermark if unstable is None else min(unstable, self.high_watermark)
+
+    def check_epoch(self, current_leader_epoch: int) -> None:
+        """KIP-320: refuse a client that knows an older or newer leader than we do. -1 means it does not say."""
+        if current_leader_epoch < 0 or current_leader_epoch == self.leader_epoch:
+            return
+        if current_leader_epoch < self.leader_epoch:
+            raise WireError(errors.FENCED_LEADER_EPOCH)
+        raise WireError(errors.UNKNOWN_LEADER_EPOCH)
+
+    def check_serving(self, current_leader_epoch: int = -1) -> None:
+        """Raise the error that a request to this partition gets at the moment, if any."""
+        if self.refusal:
+            raise WireError(self.refusal)
+        self.check_epoch(current_leader_epoch)
+
+    def read(self, offset: int, max_bytes: int, up_to_offset: int, minimum_one_batch: bool) -> Slice:
+        """Where the batches from `offset` on lie in the log's files. Raises WireError OFFSET_OUT_OF_RANGE."""
+        return self.log.read(offset, max_bytes, up_to_offset, minimum_one_batch)
+
+
+FOREVER_MS = 1 << 62
+"""`flush.ms` and its like at or above this mean never."""

@@ -1,0 +1,124 @@
+"""Requests that wait for a partition to move, or for a deadline.
+
+A fetch with nothing to send yet, and later a produce that needs its followers, is parked here. It watches some
+*places* (replicas). Whoever moves a place calls `stir`; at the end of the tick `settle` tries everything stirred, each
+request once however many of its places moved. What is still here at its deadline gives up, which means answering with
+what there is. Nothing here reads a clock: the time comes in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heapify, heappop, heappush
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from logctl.engine.broker.request import Request
+
+
+class Place:
+    """Something that requests can watch. `watchers` is None while nobody does, which is nearly always."""
+
+    __slots__ = ("watchers",)
+
+    def __init__(self) -> None:
+        self.watchers: dict[Parked, None] | None = None
+
+
+class Parked:
+    """One waiting request. Subclasses say when it is ready and what to answer."""
+
+    __slots__ = ("deadline_ms", "done", "places", "request")
+
+    def __init__(self, request: Request, places: Iterable[Place], deadline_ms: int) -> None:
+        self.request = request
+        self.places = tuple(places)
+        self.deadline_ms = deadline_ms
+        self.done = False
+
+    def attempt(self, now_ms: int) -> bool:
+        """Answer if what was waited for is there; False to go on waiting."""
+        raise NotImplementedError
+
+    def give_up(self, now_ms: int) -> None:
+        """The deadline has come: answer with what there is."""
+        raise NotImplementedError
+
+
+class Waiting:
+    """All parked requests of a node."""
+
+    def __init__(self) -> None:
+        self._deadlines: list[tuple[int, int, Parked]] = []
+        self._order = count()
+        self._by_request: dict[Request, Parked] = {}
+        self._stirred: dict[Parked, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._by_request)
+
+    def park(self, parked: Parked) -> None:
+        """Keep it until `attempt` succeeds, its deadline comes, or it is cancelled."""
+        self._by_request[parked.request] = parked
+        heappush(self._deadlines, (parked.deadline_ms, next(self._order), parked))
+        for place in parked.places:
+            if place.watchers is None:
+                place.watchers = {}
+            place.watchers[parked] = None
+
+    def stir(self, place: Place) -> None:
+        """`place` has moved: try its watchers at the next `settle`."""
+        if place.watchers is not None:
+            self._stirred.update(place.watchers)
+
+    def settle(self, now_ms: int) -> None:
+        """Try every stirred request once."""
+        while self._stirred:
+            stirred, self._stirred = self._stirred, {}
+            for parked in stirred:
+                if not parked.done and parked.attempt(now_ms):
+                    self._release(parked)
+
+    def expire(self, now_ms: int) -> None:
+        """Make everything give up whose deadline has come."""
+        while self._deadlines and (self._deadlines[0][2].done or self._deadlines[0][0] <= now_ms):
+            parked = heappop(self._deadlines)[2]
+            if not parked.done:
+                self._release(parked)
+                parked.give_up(now_ms)
+
+    def expire_all(self, now_ms: int) -> None:
+        """Make everything give up: the clock was set back, or the node stops."""
+        for parked in list(self._by_request.values()):
+            self._release(parked)
+            parked.give_up(now_ms)
+
+    def cancel(self, request: Request) -> None:
+        """Nobody wants the answer any more. Harmless when the request is not parked here."""
+        parked = self._by_request.get(request)
+        if parked is not None:
+            self._release(parked)
+
+    def next_deadline_ms(self) -> int | None:
+        """The earliest deadline of a request still waiting, or None."""
+        while self._deadlines and self._deadlines[0][2].done:
+            heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def _release(self, parked: Parked) -> None:
+        parked.done = True
+        del self._by_request[parked.request]
+        for place in parked.places:
+            watchers = place.watchers
+            if watchers is not None:
+                watchers.pop(parked, None)
+                if not watchers:
+                    place.watchers = None
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Answered requests stay in the heap until their deadline; drop them once they are the greater part."""
+        if len(self._deadlines) > 64 and len(self._deadlines) > 2 * len(self._by_request):
+            self._deadlines = [entry for entry in self._deadlines if not entry[2].done]
+            heapify(self._deadlines)
