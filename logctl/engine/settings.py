@@ -1,0 +1,223 @@
+"""Settings of a node: what was given, checked against the catalogue, and what the node reads from them.
+
+Three sources, later ones winning: defaults of the command that starts the node, the config file, `-c name=value`.
+Every text is parsed before anything is opened or changed, so a mistake is reported with its place and nothing has
+happened yet. A name that the catalogue does not know is refused with the nearest one it does know; names with a
+plug-in's prefix are kept for the plug-in. A name that is known but that this node does not act on is accepted and
+becomes a remark for the diary: an Apache config file works as it is, and nobody is left believing in a setting that
+does nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from logctl.engine import catalogue
+from logctl.engine.catalogue import BadValue, Setting, Value
+from logctl.engine.config_file import Entry
+from logctl.errors import UsageError
+
+PLUGIN_PREFIXES: Final = ("listener.name.", "rlmm.config.", "rsm.config.", "config.providers.", "metrics.")
+SHORTHANDS: Final = {"flush": "log.flush.policy"}
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+_HOUR_MS: Final = 3_600_000
+_UNITS_MS: Final = {".hours": _HOUR_MS, ".minutes": 60_000}
+
+
+class Listener(NamedTuple):
+    """One address to listen on, or to be reached at."""
+
+    name: str
+    protocol: str
+    host: str
+    port: int
+
+    @property
+    def address(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Settings:
+    """Typed view of a node's settings. `remarks` are sentences for the diary."""
+
+    def __init__(self, given: dict[str, Entry]) -> None:
+        self.given = given
+        self.remarks: list[str] = []
+        self._values: dict[str, Value] = {}
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> Settings:
+        """Checks every entry; a later entry of one name wins. Raises UsageError with the entry's place."""
+        settings = cls({})
+        known = catalogue.broker_settings()
+        for entry in entries:
+            name = SHORTHANDS.get(entry.name, entry.name)
+            setting = known.get(name)
+            if setting is not None:
+                settings._take(setting, entry)
+            elif not name.startswith(PLUGIN_PREFIXES):
+                raise _unknown(entry, known)
+        settings._check_together()
+        return settings
+
+    def _take(self, setting: Setting, entry: Entry) -> None:
+        try:
+            self._values[setting.name] = catalogue.parse(setting, entry.text)
+        except BadValue as error:
+            raise UsageError(f"{entry.place}: {error}", setting.meaning) from None
+        self.given[setting.name] = entry
+        if not setting.acted_on:
+            self.remarks.append(f"{entry.place}: {setting.name} is known but this node does not act on it")
+
+    def value(self, name: str) -> Value:
+        """The value of a broker setting: what was given, else its default."""
+        if name not in self._values:
+            setting = catalogue.broker_settings()[name]
+            self._values[name] = catalogue.parse(setting, setting.default)
+        return self._values[name]
+
+    def integer(self, name: str) -> int:
+        value = self.value(name)
+        assert isinstance(value, int), name
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self.value(name) is True
+
+    def text(self, name: str) -> str:
+        value = self.value(name)
+        return "" if value is None else str(value)
+
+    def items(self, name: str) -> list[str]:
+        """A list setting as its items."""
+        return [item.strip() for item in self.text(name).split(",") if item.strip()]
+
+    @property
+    def node_id(self) -> int:
+        name = "node.id" if "node.id" in self.given else "broker.id"
+        return self.integer(name)
+
+    @property
+    def log_dirs(self) -> list[str]:
+        return self.items("log.dirs") or self.items("log.dir")
+
+    @property
+    def metadata_dir(self) -> str:
+        return self.text("metadata.log.dir") or self.log_dirs[0]
+
+    @property
+    def flush_on_acks(self) -> bool:
+        """True: a write with acks=all is answered once it is on disk (DESIGN.md, decision 4)."""
+        return self.text("log.flush.policy") == "acks"
+
+    @property
+    def listeners(self) -> list[Listener]:
+        """The addresses clients connect to; listeners that only controllers use are left out."""
+        controllers = self.items("controller.listener.names")
+        return [one for one in self._addresses("listeners") if one.name not in controllers]
+
+    @property
+    def advertised(self) -> list[Listener]:
+        """The addresses clients are told, one for each listener."""
+        if not self.items("advertised.listeners"):
+            return self.listeners
+        named = {one.name: one for one in self._addresses("advertised.listeners")}
+        return [named.get(one.name, one) for one in self.listeners]
+
+    def topic_defaults(self) -> dict[str, Value]:
+        """The value every topic setting has when a topic does not set it itself."""
+        return {name: self.topic_default(name)[0] for name in catalogue.topic_settings()}
+
+    def topic_default(self, name: str) -> tuple[Value, str | None]:
+        """The default of a topic setting, and the broker setting it was given by, or None when it is built in."""
+        setting = catalogue.topic_settings()[name]
+        for followed in setting.follows:
+            if followed in self.given:
+                return _in_topic_units(followed, self.value(followed)), followed
+        return catalogue.parse(setting, setting.default), None
+
+    def _addresses(self, name: str) -> list[Listener]:
+        protocols = dict(_pair(text, self._place("listener.security.protocol.map")) for text in self._protocol_map())
+        return [_listener(text, protocols, self._place(name)) for text in self.items(name)]
+
+    def _protocol_map(self) -> list[str]:
+        return self.items("listener.security.protocol.map")
+
+    def _place(self, name: str) -> str:
+        entry = self.given.get(name)
+        return entry.place if entry else name
+
+    def _check_together(self) -> None:
+        if "node.id" in self.given and "broker.id" in self.given and self.value("node.id") != self.value("broker.id"):
+            raise UsageError(f"{self._place('broker.id')}: broker.id and node.id differ", "keep node.id")
+        self._check_roles()
+        self._check_voters()
+        self._check_listeners()
+
+    def _check_roles(self) -> None:
+        roles = self.items("process.roles")
+        if roles and set(roles) != {"broker", "controller"}:
+            hint = "process.roles=broker,controller makes this node both"
+            raise UsageError(f"{self._place('process.roles')}: a node is broker and controller in one so far", hint)
+
+    def _check_voters(self) -> None:
+        voters = self.items("controller.quorum.voters")
+        if len(voters) > 1:
+            raise UsageError(
+                f"{self._place('controller.quorum.voters')}: {len(voters)} voters, but a quorum has one so far",
+                "name this node alone, or leave the setting out",
+            )
+        if voters and voters[0].partition("@")[0] != str(self.node_id):
+            place = self._place("controller.quorum.voters")
+            raise UsageError(f"{place}: the voter {voters[0]} is not this node ({self.node_id})", "name this node")
+
+    def _check_listeners(self) -> None:
+        if not self.listeners:
+            raise UsageError(f"{self._place('listeners')}: no listener is left for clients")
+        for one in self.listeners:
+            if one.protocol != "PLAINTEXT":
+                raise UsageError(
+                    f"{self._place('listeners')}: listener {one.name} asks for {one.protocol}, "
+                    "but this node speaks PLAINTEXT only so far",
+                )
+            if one.host not in LOOPBACK:
+                self.remarks.append(f"listener {one.name} at {one.address} is open to the outside, without a login")
+        for name in self.items("controller.listener.names"):
+            self.remarks.append(f"listener {name} is not opened: the quorum has no other member")
+
+
+def _unknown(entry: Entry, known: dict[str, Setting]) -> UsageError:
+    topic = catalogue.topic_settings().get(entry.name)
+    if topic is not None and topic.follows:
+        hint = f"{entry.name} belongs to topics; the default for all topics is {topic.follows[0]}"
+    else:
+        near = catalogue.similar(entry.name, known)
+        hint = f"did you mean {near}?" if near else "settings carry the names of Apache Kafka 4.3"
+    return UsageError(f"{entry.place}: there is no setting {entry.name!r}", hint)
+
+
+def _in_topic_units(broker_name: str, value: Value) -> Value:
+    factor = next((factor for suffix, factor in _UNITS_MS.items() if broker_name.endswith(suffix)), 1)
+    if factor == 1 or not isinstance(value, int) or value < 0:
+        return value
+    return value * factor
+
+
+def _pair(text: str, place: str) -> tuple[str, str]:
+    name, colon, protocol = text.partition(":")
+    if not colon:
+        raise UsageError(f"{place}: {text!r} is not NAME:PROTOCOL")
+    return name.strip(), protocol.strip()
+
+
+def _listener(text: str, protocols: dict[str, str], place: str) -> Listener:
+    name, scheme, rest = text.partition("://")
+    host, colon, port = rest.rpartition(":")
+    if not scheme or not colon or not port.isdigit() or not 0 <= int(port) <= 65535:
+        raise UsageError(f"{place}: {text!r} is not NAME://host:port", "for example PLAINTEXT://127.0.0.1:9092")
+    if name not in protocols and name != "CONTROLLER":
+        raise UsageError(f"{place}: listener {name} has no protocol", "add it to listener.security.protocol.map")
+    return Listener(name, protocols.get(name, "PLAINTEXT"), host.strip("[]"), int(port))
