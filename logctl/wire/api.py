@@ -17,7 +17,7 @@ from logctl.wire.schema import Message, Versions
 
 
 class Api:
-    """One API. `request` and `response` import the messages on first use; `on_brokers` is false for controller-only ones."""
+    """One API. `request` and `response` import the messages on first use; `on_brokers` is false on controllers' own."""
 
     def __init__(self, key: int, name: str, versions: str, flexible: str, *, on_brokers: bool = True) -> None:
         self.key = key

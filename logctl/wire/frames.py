@@ -4,7 +4,8 @@
     request  = int16 api key, int16 version, int32 correlation id, nullable client id, [tagged fields], body
     response = int32 correlation id, [tagged fields], body
 
-The client id keeps its int16 length even in flexible versions (KIP-482). Tagged header fields are skipped: none is defined.
+The client id keeps its int16 length even in flexible versions (KIP-482). Tagged header fields are
+skipped: none is defined.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ def framed(correlation_id: int, header_tail: bytes, parts: Sequence[Any]) -> lis
 
 
 def read_response_header(buffer: Buffer, key: int, version: int) -> tuple[int, int]:
-    """The correlation id of a response frame (without its length) and where the body begins. Raises MalformedMessage."""
+    """The correlation id of a response frame (without length) and where the body begins. Raises MalformedMessage."""
     if len(buffer) < 4:
         raise MalformedMessage("response is shorter than its header")
     correlation_id: int = LENGTH.unpack_from(buffer, 0)[0]

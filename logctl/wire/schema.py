@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Self
 
 from logctl.wire.primitives import ZERO_UUID, Buffer
 
@@ -33,8 +33,7 @@ NEVER: Final = 1 << 15
 """A version number above every real one: the upper end of "0+" and the lower end of "none"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Versions:
+class Versions(NamedTuple):
     """An inclusive range of versions; empty when `lowest` is NEVER."""
 
     lowest: int
@@ -50,8 +49,11 @@ class Versions:
         first, _, last = text.partition("-")
         return cls(int(first), int(last or first))
 
-    def __contains__(self, version: int) -> bool:
-        return self.lowest <= version <= self.highest
+    def __contains__(self, version: object) -> bool:
+        return isinstance(version, int) and self.lowest <= version <= self.highest
+
+    def __str__(self) -> str:
+        return f"{self.lowest}-{self.highest}" if self.lowest < self.highest else str(self.lowest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ def field(
     tag: int = -1,
     default: Any = _UNSET,
 ) -> Any:
-    """Declare a field: its wire type, the versions that carry it, where it may be null and where it is a tagged field."""
+    """Declare a field: its wire type, the versions that carry it, and those where it may be null or is behind a tag."""
     if default is _UNSET:
         default = _natural_default(type)
     return Field(type, Versions.parse(versions), Versions.parse(nullable), Versions.parse(tagged), tag, default)
@@ -254,7 +256,7 @@ class Message(Struct):
 
     @classmethod
     def reader(cls, version: int) -> Reader:
-        """The compiled reader (buffer, position) -> (message, end) of a version. Raises ValueError for a foreign one."""
+        """The compiled reader (buffer, position) -> (message, end). Raises ValueError for an unknown version."""
         reader = cls._readers.get(version)
         if reader is None:
             from logctl.wire.codec import compile_reader
@@ -264,7 +266,7 @@ class Message(Struct):
 
     @classmethod
     def writer(cls, version: int) -> Writer:
-        """The compiled writer message -> parts of one version. Raises ValueError for a foreign one."""
+        """The compiled writer message -> parts. Raises ValueError for an unknown version."""
         writer = cls._writers.get(version)
         if writer is None:
             from logctl.wire.codec import compile_writer
