@@ -1,4 +1,4 @@
-"""The catalogue of settings: name, type, default, limits and meaning of everything a config file may say.
+"""The catalogue of broker settings: name, type, default, limits and meaning of everything a config file may say.
 
 `catalogue.txt` is the table; it is read on first use, because a node that is started without settings of its own
 needs little of it. `parse` turns the text an operator wrote into a value of the setting's type, or says in one
@@ -36,14 +36,13 @@ _TYPE_CODES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row. `follows` names, for a topic setting, the broker settings it takes its default from, in rank order."""
+    """One row of the table."""
 
     name: str
     type: str
     default: str | None
     limits: str
     marks: str
-    follows: tuple[str, ...]
     meaning: str
 
     @property
@@ -73,28 +72,16 @@ class BadValue(ValueError):
     """The text is no value of the setting; the message is a sentence without the place."""
 
 
-def _rows(section: str) -> list[list[str]]:
-    text = Path(__file__).with_name("catalogue.txt").read_text(encoding="utf-8")
-    body = text.split(f"[{section}]\n", 1)[1].split("\n\n", 1)[0]
-    return [line.split(" | ") for line in body.splitlines()]
+@cache
+def broker_settings() -> dict[str, Setting]:
+    """Every broker setting by name, in alphabetical order."""
+    lines = Path(__file__).with_name("catalogue.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split(" | ") for line in lines if line and line[0] != "#"]
+    return {row[0]: Setting(row[0], row[1], _default(row[2]), *row[3:]) for row in rows}
 
 
 def _default(text: str) -> str | None:
     return None if text == "-" else "" if text == '""' else text
-
-
-@cache
-def broker_settings() -> dict[str, Setting]:
-    """Every broker setting by name, in alphabetical order."""
-    rows = _rows("broker")
-    return {row[0]: Setting(row[0], row[1], _default(row[2]), row[3], row[4], (), row[5]) for row in rows}
-
-
-@cache
-def topic_settings() -> dict[str, Setting]:
-    """Every topic setting by name, in alphabetical order."""
-    rows = _rows("topic")
-    return {r[0]: Setting(r[0], r[1], _default(r[2]), r[3], r[4], tuple(r[5].split()), r[6]) for r in rows}
 
 
 def similar(name: str, known: dict[str, Setting]) -> str:

@@ -10,7 +10,7 @@ does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from logctl.engine import catalogue
@@ -21,9 +21,6 @@ from logctl.errors import UsageError
 PLUGIN_PREFIXES: Final = ("listener.name.", "rlmm.config.", "rsm.config.", "config.providers.", "metrics.")
 SHORTHANDS: Final = {"flush": "log.flush.policy"}
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-
-_HOUR_MS: Final = 3_600_000
-_UNITS_MS: Final = {".hours": _HOUR_MS, ".minutes": 60_000}
 
 
 class Listener(NamedTuple):
@@ -127,17 +124,16 @@ class Settings:
         named = {one.name: one for one in self._addresses("advertised.listeners")}
         return [named.get(one.name, one) for one in self.listeners]
 
-    def topic_defaults(self) -> dict[str, Value]:
-        """The value every topic setting has when a topic does not set it itself."""
-        return {name: self.topic_default(name)[0] for name in catalogue.topic_settings()}
+    def given_texts(self) -> dict[str, str]:
+        """What the operator wrote, by name: the layer between dynamic configs and defaults."""
+        return {name: entry.text for name, entry in self.given.items()}
 
-    def topic_default(self, name: str) -> tuple[Value, str | None]:
-        """The default of a topic setting, and the broker setting it was given by, or None when it is built in."""
-        setting = catalogue.topic_settings()[name]
-        for followed in setting.follows:
-            if followed in self.given:
-                return _in_topic_units(followed, self.value(followed)), followed
-        return catalogue.parse(setting, setting.default), None
+    def described(self) -> Iterator[tuple[Setting, str | None, bool]]:
+        """Every setting worth showing with its value as text, and whether it was given."""
+        for name, setting in catalogue.broker_settings().items():
+            given = self.given.get(name)
+            if given or not setting.internal:
+                yield setting, given.text if given else setting.default, given is not None
 
     def _addresses(self, name: str) -> list[Listener]:
         protocols = dict(_pair(text, self._place("listener.security.protocol.map")) for text in self._protocol_map())
@@ -190,20 +186,15 @@ class Settings:
 
 
 def _unknown(entry: Entry, known: dict[str, Setting]) -> UsageError:
-    topic = catalogue.topic_settings().get(entry.name)
-    if topic is not None and topic.follows:
-        hint = f"{entry.name} belongs to topics; the default for all topics is {topic.follows[0]}"
+    from logctl.engine.controller.topic_configs import CATALOGUE
+
+    topic = CATALOGUE.get(entry.name)
+    if topic is not None and topic.synonyms:
+        hint = f"{entry.name} belongs to topics; the default for all topics is {topic.synonyms[0].name}"
     else:
         near = catalogue.similar(entry.name, known)
         hint = f"did you mean {near}?" if near else "settings carry the names of Apache Kafka 4.3"
     return UsageError(f"{entry.place}: there is no setting {entry.name!r}", hint)
-
-
-def _in_topic_units(broker_name: str, value: Value) -> Value:
-    factor = next((factor for suffix, factor in _UNITS_MS.items() if broker_name.endswith(suffix)), 1)
-    if factor == 1 or not isinstance(value, int) or value < 0:
-        return value
-    return value * factor
 
 
 def _pair(text: str, place: str) -> tuple[str, str]:
