@@ -1,0 +1,53 @@
+"""What every test may rely on: which engine to test, and no skip that nobody meant.
+
+    pytest --engine apache    the client and peer stories against Apache Kafka instead of our node ("both" for both)
+    pytest --no-skips         a skipped test is a failure (continuous integration has everything a test needs)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TypeVar
+
+import pytest
+
+MEANT_TO_BE_SKIPPED: tuple[str, ...] = ()
+"""Beginnings of the reasons that are accepted even with --no-skips; each comes with the excuse beside it."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("logctl")
+    group.addoption("--engine", choices=("logctl", "apache", "both"), help="tell every client story on this engine")
+    group.addoption("--no-skips", action="store_true", help="a skip whose reason is not on the list is a failure")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "on_both: told on our node and on Apache Kafka unless --engine names one")
+    config.addinivalue_line("markers", "needs(feature, ...): only for clients that do not lack these")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    return _judged(item.config, (yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    return _judged(collector.config, (yield))
+
+
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
+
+
+def _judged(config: pytest.Config, report: Report) -> Report:
+    if report.skipped and config.getoption("--no-skips") and not hasattr(report, "wasxfail"):
+        reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        reason = reason.removeprefix("Skipped: ")
+        if not reason.startswith(MEANT_TO_BE_SKIPPED):
+            report.outcome = "failed"
+            report.longrepr = f"unexpected skip: {reason}"
+    return report
