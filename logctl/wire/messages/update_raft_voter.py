@@ -22,7 +22,7 @@ class UpdateRaftVoterRequest(Message, api_key=82, versions="0", flexible="0+"):
     voter_id: int = field(INT32, "0+")
     voter_directory_id: bytes = field(UUID, "0+")
     listeners: list[Listener] = field(array(Listener), "0+")
-    k_raft_version_feature: KRaftVersionFeature = field(KRaftVersionFeature, "0+")
+    kraft_version_feature: KRaftVersionFeature = field(KRaftVersionFeature, "0+")
 
 
 class CurrentLeader(Struct):

@@ -20,7 +20,7 @@ class Voter(Struct):
     voter_id: int = field(INT32, "0+")
     voter_directory_id: bytes = field(UUID, "0+")
     endpoints: list[Endpoint] = field(array(Endpoint), "0+")
-    k_raft_version_feature: KRaftVersionFeature = field(KRaftVersionFeature, "0+")
+    kraft_version_feature: KRaftVersionFeature = field(KRaftVersionFeature, "0+")
 
 
 class VotersRecord(Message, versions="0", flexible="0+"):

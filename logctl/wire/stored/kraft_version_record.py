@@ -7,4 +7,4 @@ from logctl.wire.schema import INT16, Message, field
 
 class KRaftVersionRecord(Message, versions="0", flexible="0+"):
     version: int = field(INT16, "0+")
-    k_raft_version: int = field(INT16, "0+")
+    kraft_version: int = field(INT16, "0+")
