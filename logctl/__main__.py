@@ -1,0 +1,21 @@
+"""The executable. `--version` is answered here, before anything is loaded that takes time."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the command that the arguments name; answers the exit code."""
+    if sys.argv[1:] == ["--version"]:
+        from logctl import __version__
+
+        print(f"logctl {__version__}")
+        return 0
+    from logctl.cli.main import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""Plans become observed change: execute the steps, then look until the cluster shows what was wanted.
+
+The executor neither prints nor asks; it yields what happens. Before the first step it looks once more, and refuses with
+StalePlan when a `before` no longer holds. A step whose answer was lost is not a failure yet: verification decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from logctl.admin.deadline import Backoff, Deadline
+from logctl.admin.observe import Snapshot, observe
+from logctl.admin.operation import Change, Plan, Resource, State, Step
+from logctl.admin.routing import Cluster
+from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed, PartialFailure, StalePlan
+
+Outcomes = Mapping[Resource, LogctlError | None]
+"""What became of each resource of a step: None where it was done."""
+
+Action = Callable[[Cluster, Mapping[str, Any], Deadline, bool], Outcomes]
+"""(cluster, arguments of the step, deadline, dry): does the step, or with `dry` has the cluster check it only."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepStarted:
+    step: Step
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDone:
+    """The cluster accepted the change of one resource."""
+
+    resource: Resource
+
+
+@dataclass(frozen=True, slots=True)
+class ItemFailed:
+    resource: Resource
+    error: LogctlError
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The resource was seen in the state that was wanted; `seen` is that state."""
+
+    change: Change
+    seen: State
+
+
+Event = StepStarted | ItemDone | ItemFailed | Verified
+
+
+def actions() -> dict[str, Action]:
+    """Every action a step may name, by its name."""
+    from logctl.admin import topics
+
+    return {"topic.create": topics.create, "topic.delete": topics.delete}
+
+
+def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline) -> Iterator[Event]:
+    """Have the cluster check the steps without doing them, where it can; yields what it would refuse."""
+    known = actions()
+    for step in plan.steps:
+        for resource, error in known[step.action](cluster, step.arguments, deadline, True).items():
+            if error is not None:
+                yield ItemFailed(resource, error)
+
+
+def execute(plan: Plan, cluster: Cluster, deadline: Deadline) -> Iterator[Event]:
+    """Carry out the plan, yielding what happens.
+
+    Raises OperationFailed or PartialFailure when the cluster refused (some of) it, StalePlan when the world moved, and
+    DeadlineExceeded when what was wanted was not seen in time.
+    """
+    _refuse_stale(plan, observe(cluster, plan.wants, deadline))
+    failed: dict[Resource, LogctlError] = {}
+    doubt: DeadlineExceeded | None = None
+    known = actions()
+    for step in plan.steps:
+        yield StepStarted(step)
+        try:
+            outcomes = known[step.action](cluster, step.arguments, deadline, False)
+        except DeadlineExceeded as lost:
+            doubt = lost
+            continue
+        for resource, error in outcomes.items():
+            if error is None:
+                yield ItemDone(resource)
+            else:
+                failed[resource] = error
+                yield ItemFailed(resource, error)
+    expected = [change for change in plan.changes if change.resource not in failed]
+    yield from _verify(plan, expected, doubt, cluster, deadline)
+    _raise_failures(failed, len(plan.changes))
+
+
+def _refuse_stale(plan: Plan, now: Snapshot) -> None:
+    for change in plan.changes:
+        seen = state_of(now, change.resource)
+        if not agrees(seen, change.before):
+            raise StalePlan(
+                f"{change.resource} is no longer as it was when this was planned",
+                "look at it again, and repeat the command",
+            )
+
+
+def _verify(
+    plan: Plan, expected: list[Change], doubt: DeadlineExceeded | None, cluster: Cluster, deadline: Deadline
+) -> Iterator[Event]:
+    backoff = Backoff()
+    while expected:
+        now = observe(cluster, plan.wants, deadline)
+        open_still = []
+        for change in expected:
+            seen = state_of(now, change.resource)
+            if change.resource.name not in now.failures and agrees(seen, change.after):
+                yield Verified(change, seen)
+            else:
+                open_still.append(change)
+        expected = open_still
+        if expected and deadline.expired:
+            raise doubt or _not_seen(expected, deadline)
+        if expected:
+            backoff.pause(deadline)
+
+
+def _not_seen(changes: list[Change], deadline: Deadline) -> DeadlineExceeded:
+    names = ", ".join(str(change.resource) for change in changes[:5])
+    kind = changes[0].resource.kind
+    return DeadlineExceeded(
+        f"accepted, but not yet seen after {deadline.timeout_s:g} s: {names}",
+        f"it may still be under way: check with `logctl {kind} describe`, or allow more with --timeout",
+    )
+
+
+def state_of(snapshot: Snapshot, resource: Resource) -> State:
+    """The resource as the snapshot shows it; None when it does not exist."""
+    assert resource.kind == "topic", resource
+    topic = snapshot.topics.get(resource.name)
+    return None if topic is None else topic.state()
+
+
+def agrees(seen: State, wanted: State) -> bool:
+    """Is everything that `wanted` names so in `seen`? Nested dictionaries are compared in the same way."""
+    if seen is None or wanted is None:
+        return seen is wanted
+    for key, value in wanted.items():
+        found = seen.get(key)
+        if isinstance(value, Mapping) and isinstance(found, Mapping):
+            if not agrees(found, value):
+                return False
+        elif found != value:
+            return False
+    return True
+
+
+def _raise_failures(failed: Mapping[Resource, LogctlError], total: int) -> None:
+    if not failed:
+        return
+    if len(failed) == 1 and total == 1:
+        raise next(iter(failed.values()))
+    sentences = [str(error) for error in failed.values()]
+    if len(failed) == total:
+        if len({type(error) for error in failed.values()}) == 1:
+            raise type(next(iter(failed.values())))("; ".join(sentences))
+        raise OperationFailed("; ".join(sentences))
+    raise PartialFailure(f"{len(failed)} of {total} failed", sentences)

@@ -1,0 +1,180 @@
+"""Looking at a cluster: what an operation needs to know, asked once, as an immutable snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from logctl.admin.deadline import Deadline
+from logctl.admin.routing import Broker, Cluster, refusal
+from logctl.errors import LogctlError
+from logctl.wire import errors
+from logctl.wire.primitives import uuid_text
+
+_TOPIC_CONFIG: Final = 2
+_SET_ON_THE_TOPIC: Final = 1
+_PARTITIONS_PER_PAGE: Final = 2000
+
+
+class Partition(NamedTuple):
+    """One partition as the cluster reports it. `leader` is None while there is none; `elr` None where unknown."""
+
+    number: int
+    leader: int | None
+    leader_epoch: int
+    replicas: tuple[int, ...]
+    isr: tuple[int, ...]
+    offline: tuple[int, ...]
+    elr: tuple[int, ...] | None = None
+    last_known_elr: tuple[int, ...] | None = None
+
+
+class Topic(NamedTuple):
+    """One topic. `configs` are the settings made on the topic itself, None where not asked for or not told."""
+
+    name: str
+    topic_id: bytes
+    internal: bool
+    partitions: tuple[Partition, ...]
+    configs: dict[str, str] | None = None
+
+    @property
+    def replication_factor(self) -> int:
+        """The replicas of the first partition: what a topic was created with."""
+        return len(self.partitions[0].replicas) if self.partitions else 0
+
+    @property
+    def id_text(self) -> str:
+        return uuid_text(self.topic_id)
+
+    def state(self) -> dict[str, Any]:
+        """What a change's before and after are compared with."""
+        return {
+            "id": self.id_text,
+            "partitions": len(self.partitions),
+            "replication_factor": self.replication_factor,
+            "configs": dict(self.configs or {}),
+            "assignment": {str(partition.number): list(partition.replicas) for partition in self.partitions},
+        }
+
+
+class Wants(NamedTuple):
+    """What to look at: topics by name (None: all of them), with or without their settings. `near`: when one of the
+    named does not exist, learn the names that do, so that a refusal can suggest one."""
+
+    topics: tuple[str, ...] | None = ()
+    configs: bool = False
+    near: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was seen. A topic that was asked for and is not in `topics` does not exist, or is in `failures`.
+
+    `names` are all topics of the cluster, where they were learnt (see `Wants.near`).
+    """
+
+    cluster_id: str | None = None
+    brokers: Mapping[int, Broker] = field(default_factory=dict)
+    topics: Mapping[str, Topic] = field(default_factory=dict)
+    failures: Mapping[str, LogctlError] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        return not self.failures
+
+
+def observe(cluster: Cluster, wants: Wants, deadline: Deadline) -> Snapshot:
+    """Everything that `wants` names, in as few requests as the cluster allows."""
+    metadata = cluster.refresh(deadline, wants.topics)
+    topics: dict[str, Topic] = {}
+    failures: dict[str, LogctlError] = {}
+    for found in metadata.topics:
+        if found.error_code == errors.UNKNOWN_TOPIC_OR_PARTITION:
+            continue
+        if found.error_code in (errors.NONE, errors.LEADER_NOT_AVAILABLE):
+            topics[found.name] = topic_from(found)
+        else:
+            failures[found.name] = refusal(f"topic {found.name}", found.error_code)
+    if wants.configs and topics:
+        _add_configs(cluster, topics, failures, deadline)
+    names: tuple[str, ...] = ()
+    if wants.near and wants.topics is not None and not {*topics, *failures}.issuperset(wants.topics):
+        names = tuple(found.name for found in cluster.refresh(deadline, None).topics)
+    return Snapshot(metadata.cluster_id, metadata.brokers, topics, failures, names)
+
+
+def topic_from(found: Any) -> Topic:
+    """A topic from a Metadata or DescribeTopicPartitions response."""
+    partitions = sorted((_partition_from(entry) for entry in found.partitions), key=lambda entry: entry.number)
+    return Topic(found.name, found.topic_id, found.is_internal, tuple(partitions))
+
+
+def _partition_from(entry: Any) -> Partition:
+    elr = getattr(entry, "eligible_leader_replicas", None)
+    last_known = getattr(entry, "last_known_elr", None)
+    return Partition(
+        number=entry.partition_index,
+        leader=entry.leader_id if entry.leader_id >= 0 else None,
+        leader_epoch=entry.leader_epoch,
+        replicas=tuple(entry.replica_nodes),
+        isr=tuple(entry.isr_nodes),
+        offline=tuple(entry.offline_replicas),
+        elr=None if elr is None else tuple(elr),
+        last_known_elr=None if last_known is None else tuple(last_known),
+    )
+
+
+def _add_configs(
+    cluster: Cluster, topics: dict[str, Topic], failures: dict[str, LogctlError], deadline: Deadline
+) -> None:
+    from logctl.wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
+
+    resources = [
+        DescribeConfigsResource(resource_type=_TOPIC_CONFIG, resource_name=name, configuration_keys=None)
+        for name in topics
+    ]
+    response = cluster.ask(DescribeConfigsRequest(resources=resources), deadline)
+    for result in response.results:
+        name = result.resource_name
+        if result.error_code == errors.UNKNOWN_TOPIC_OR_PARTITION:
+            topics.pop(name, None)
+        elif result.error_code:
+            failures[name] = refusal(f"settings of topic {name}", result.error_code, result.error_message)
+        else:
+            topics[name] = topics[name]._replace(configs=_overrides(result.configs))
+
+
+def _overrides(configs: Iterable[Any]) -> dict[str, str]:
+    made_here = (entry for entry in configs if entry.config_source == _SET_ON_THE_TOPIC)
+    return {entry.name: entry.value if entry.value is not None else "" for entry in made_here}
+
+
+def describe_partitions(cluster: Cluster, names: Iterable[str], deadline: Deadline) -> dict[str, Topic]:
+    """Topics with their eligible leader replicas (KIP-966), page by page. Only where the cluster `offers` the API."""
+    from logctl.wire.messages.describe_topic_partitions import (
+        DescribeTopicPartitionsRequest,
+        DescribeTopicPartitionsRequestCursor,
+        TopicRequest,
+    )
+
+    wanted = [TopicRequest(name=name) for name in sorted(names)]
+    found: dict[str, Topic] = {}
+    cursor = None
+    while True:
+        request = DescribeTopicPartitionsRequest(
+            topics=wanted, response_partition_limit=_PARTITIONS_PER_PAGE, cursor=cursor
+        )
+        response = cluster.ask(request, deadline)
+        for entry in response.topics:
+            if entry.error_code == errors.NONE:
+                page = topic_from(entry)
+                before = found[page.name].partitions if page.name in found else ()
+                found[page.name] = page._replace(partitions=before + page.partitions)
+        if response.next_cursor is None:
+            return found
+        cursor = DescribeTopicPartitionsRequestCursor(
+            topic_name=response.next_cursor.topic_name, partition_index=response.next_cursor.partition_index
+        )

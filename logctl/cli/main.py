@@ -1,0 +1,123 @@
+"""The app: which command lives where, and the one place where a failure becomes a message and an exit code.
+
+Only the module of the command that was asked for is imported: start-up is most of what a short command costs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Final
+
+import typer
+
+from logctl.cli.exits import Exit, exit_code_for
+from logctl.cli.output import fail
+from logctl.errors import LogctlError, OperationFailed, UsageError
+
+COMMANDS: Final = {
+    "up": "logctl.cli.up",
+    "down": "logctl.cli.up",
+    "node": "logctl.cli.node",
+    "topic": "logctl.cli.topic",
+    "record": "logctl.cli.record",
+}
+"""First word -> the module whose `register(app)` adds it to the app."""
+
+
+def build(arguments: Sequence[str]) -> typer.Typer:
+    """The app with the commands that `arguments` can mean: one module when the first word names it, otherwise all."""
+    app = typer.Typer(
+        name="logctl",
+        help="A durable log that speaks the Kafka protocol, and the suite that administers any cluster that does.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    wanted = COMMANDS.get(arguments[0]) if arguments else None
+    for module in dict.fromkeys([wanted] if wanted else COMMANDS.values()):
+        if find_spec(module) is not None:
+            import_module(module).register(app)
+    return app
+
+
+def _root(
+    version: bool = typer.Option(False, "--version", help="Print the version and exit.", is_eager=True),
+) -> None:
+    if version:
+        from logctl import __version__
+
+        print(f"logctl {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; answers the exit code. No failure an operator can meet leaves as a traceback."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        code = _run(given)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+        code = Exit.DONE
+    except KeyboardInterrupt:
+        code = Exit.INTERRUPTED
+    return int(code)
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        command: Any = typer.main.get_command(build(arguments))
+        result = command.main(arguments, prog_name="logctl", standalone_mode=False)
+        return result if isinstance(result, int) else Exit.DONE
+    except LogctlError as error:
+        return _failed(error)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        # Typer carries Click inside itself in some versions and depends on it in others; both name their complaints so.
+        if hasattr(error, "format_message") and hasattr(error, "exit_code"):
+            return _misused(error)
+        if os.environ.get("LOGCTL_DEBUG") == "1":
+            raise
+        kind = type(error).__name__
+        return _failed(
+            OperationFailed(
+                f"logctl failed in a way it did not expect: {kind}: {error}",
+                "set LOGCTL_DEBUG=1 and repeat to see where, and please report that",
+            )
+        )
+
+
+def _failed(error: LogctlError) -> int:
+    _flush_stdout()
+    fail(error)
+    return exit_code_for(error)
+
+
+def _misused(error: Any) -> int:
+    """A complaint of the parser, or the help that is shown instead of one."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        print(error.format_message(), file=sys.stderr)
+        return Exit.USAGE
+    path = context.command_path if context is not None else "logctl"
+    return _failed(UsageError(error.format_message(), f"see `{path} --help`"))
+
+
+def _flush_stdout() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+
+
+def _silence_stdout() -> None:
+    """The reader has gone: what is still buffered must not complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,48 @@
+"""The flags that mean the same in every command, spelt once."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Final
+
+import typer
+
+from logctl.cli.output import Format
+from logctl.errors import UsageError
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)?")
+_UNITS_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+def parse_duration_s(text: str) -> float:
+    """'30', '30s', '500ms', '2m', '1h' in seconds. Raises UsageError."""
+    found = _DURATION.fullmatch(text.strip())
+    if found is None or float(found[1]) == 0:
+        raise UsageError(f"{text!r} is not a duration", "write it as 30, 30s, 500ms, 2m or 1h")
+    return float(found[1]) * _UNITS_S[found[2] or "s"]
+
+
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        "-b",
+        "--bootstrap-server",
+        metavar="HOST:PORT,...",
+        envvar="LOGCTL_BOOTSTRAP_SERVER",
+        help="Brokers to begin with. Without it: the local node that `logctl up` runs.",
+    ),
+]
+Properties = Annotated[
+    list[str] | None,
+    typer.Option("-X", metavar="NAME=VALUE", help="A client property, by Apache's name. May be repeated."),
+]
+Timeout = Annotated[
+    str, typer.Option("--timeout", metavar="DURATION", help="Time for everything the command does: 30, 500ms, 2m.")
+]
+Output = Annotated[Format, typer.Option("-o", "--output", help="How to print.")]
+NoHeaders = Annotated[bool, typer.Option("--no-headers", help="Leave out the titles of columns.")]
+Yes = Annotated[bool, typer.Option("-y", "--yes", help="Go ahead without asking.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+ExitCode = Annotated[bool, typer.Option("--exit-code", help="With --dry-run: exit with 3 when there are changes.")]
+
+DEFAULT_TIMEOUT: Final = "30s"
