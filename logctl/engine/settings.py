@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from logctl.engine import catalogue
+from logctl.engine.broker.described import Described
 from logctl.engine.catalogue import BadValue, Setting, Value
 from logctl.engine.config_file import Entry
 from logctl.errors import UsageError
@@ -128,12 +129,15 @@ class Settings:
         """What the operator wrote, by name: the layer between dynamic configs and defaults."""
         return {name: entry.text for name, entry in self.given.items()}
 
-    def described(self) -> Iterator[tuple[Setting, str | None, bool]]:
-        """Every setting worth showing with its value as text, and whether it was given."""
-        for name, setting in catalogue.broker_settings().items():
+    def described(self) -> Iterator[Described]:
+        """Every setting worth showing, as DescribeConfigs shows it."""
+        for name, one in catalogue.broker_settings().items():
             given = self.given.get(name)
-            if given or not setting.internal:
-                yield setting, given.text if given else setting.default, given is not None
+            if given or not one.internal:
+                text = given.text if given else one.default
+                yield Described(
+                    name, text, given is not None, one.default, one.read_only, one.sensitive, one.type_code, one.meaning
+                )
 
     def _addresses(self, name: str) -> list[Listener]:
         protocols = dict(_pair(text, self._place("listener.security.protocol.map")) for text in self._protocol_map())
