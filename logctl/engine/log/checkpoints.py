@@ -33,7 +33,8 @@ def read_offsets(disk: Disk, path: str, notes: list[str]) -> Offsets:
     if not disk.exists(path):
         return {}
     try:
-        return {(topic, int(partition)): int(offset) for topic, partition, offset in parse_lines(disk.read_file(path), 3)}
+        rows = parse_lines(disk.read_file(path), 3)
+        return {(topic, int(partition)): int(offset) for topic, partition, offset in rows}
     except ValueError as problem:
         set_aside(disk, path, f"The checkpoint cannot be read ({problem})", notes)
         return {}

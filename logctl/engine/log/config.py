@@ -1,4 +1,4 @@
-"""What a topic's configuration means to its logs. Names and defaults are Apache Kafka's, dots turned into underscores."""
+"""What a topic's configuration means to its logs: Apache Kafka's names (dots as underscores) and defaults."""
 
 from __future__ import annotations
 
