@@ -1,0 +1,168 @@
+"""Changing configs of topics and brokers (IncrementalAlterConfigs, AlterConfigs).
+
+The incremental request names single changes; the older one replaces a resource's whole set. Both are reduced to the
+set that the resource would have afterwards; that set is checked, and what differs becomes records. Each resource
+succeeds or fails on its own. Not served: configs of groups, client metrics and loggers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+from typing import Any, Final
+
+from logctl.engine.controller.decision import Controller, Decision
+from logctl.engine.controller.image import EMPTY, Resource, ResourceType
+from logctl.engine.controller.topic_configs import CATALOGUE, ConfigType, check_topic_configs
+from logctl.engine.controller.topics import topic_layers
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+from logctl.wire.messages import alter_configs as whole
+from logctl.wire.messages import incremental_alter_configs as single
+from logctl.wire.stored.config_record import ConfigRecord
+
+
+class Operation(IntEnum):
+    """Kinds of change in IncrementalAlterConfigs."""
+
+    SET = 0
+    DELETE = 1
+    APPEND = 2
+    SUBTRACT = 3
+
+
+def incremental_alter_configs(
+    controller: Controller, request: single.IncrementalAlterConfigsRequest
+) -> Decision[single.IncrementalAlterConfigsResponse]:
+    """Single changes: set, delete, append to a list, subtract from a list."""
+    records, outcomes = _decide(controller, request.resources, _changed)
+    responses = [single.AlterConfigsResourceResponse(**outcome) for outcome in outcomes]
+    return Decision(
+        [] if request.validate_only else records, single.IncrementalAlterConfigsResponse(responses=responses)
+    )
+
+
+def alter_configs(controller: Controller, request: whole.AlterConfigsRequest) -> Decision[whole.AlterConfigsResponse]:
+    """The whole set: what is not named goes back to its default."""
+    records, outcomes = _decide(controller, request.resources, _replaced)
+    responses = [whole.AlterConfigsResourceResponse(**outcome) for outcome in outcomes]
+    return Decision([] if request.validate_only else records, whole.AlterConfigsResponse(responses=responses))
+
+
+Wanted = Callable[[Resource, Mapping[str, str], Any], dict[str, str]]
+"""(resource, its set now, the request's part about it) -> its set afterwards; raises WireError."""
+
+
+def _decide(controller: Controller, parts: list[Any], wanted: Wanted) -> tuple[list[Any], list[dict[str, Any]]]:
+    times = Counter((part.resource_type, part.resource_name) for part in parts)
+    records: list[Any] = []
+    outcomes = []
+    for part in parts:
+        resource = (part.resource_type, part.resource_name)
+        outcome: dict[str, Any] = {"error_code": errors.NONE, "error_message": None}
+        try:
+            if times[resource] > 1:
+                raise WireError(errors.INVALID_REQUEST, "A resource is named more than once in the request")
+            _check_resource(controller, resource)
+            now = controller.image.configs.get(resource, EMPTY)
+            after = wanted(resource, now, part)
+            _check_values(controller, resource, now, after)
+            records += _difference(resource, now, after)
+        except WireError as refusal:
+            outcome = {"error_code": refusal.code, "error_message": refusal.message}
+        outcomes.append({**outcome, "resource_type": resource[0], "resource_name": resource[1]})
+    return records, outcomes
+
+
+def _check_resource(controller: Controller, resource: Resource) -> None:
+    kind, name = resource
+    if kind == ResourceType.TOPIC:
+        if not name:
+            raise WireError(errors.INVALID_REQUEST, "Topics have no common default configs; name a topic")
+        if name not in controller.image.topics:
+            raise WireError(errors.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'")
+    elif kind == ResourceType.BROKER:
+        _check_broker(controller, name)
+    else:
+        raise WireError(errors.INVALID_REQUEST, f"Configs of resource type {kind} are not served here")
+
+
+def _check_broker(controller: Controller, name: str) -> None:
+    if not name:
+        return
+    if not name.isdecimal():
+        raise WireError(errors.INVALID_REQUEST, f"A broker is named by its id, not by '{name}'")
+    if int(name) not in controller.image.brokers:
+        raise WireError(errors.INVALID_REQUEST, f"Broker {name} is not registered")
+
+
+def _check_values(controller: Controller, resource: Resource, now: Mapping[str, str], after: Mapping[str, str]) -> None:
+    if resource[0] == ResourceType.TOPIC:
+        check_topic_configs(after, topic_layers(controller))
+        return
+    for name, value in after.items():
+        if now.get(name) != value:
+            controller.rules.check_broker_config(name, value)
+
+
+def _difference(resource: Resource, now: Mapping[str, str], after: Mapping[str, str]) -> list[Any]:
+    kind, owner = resource
+    return [
+        ConfigRecord(resource_type=kind, resource_name=owner, name=name, value=after.get(name))
+        for name in sorted({*now, *after})
+        if now.get(name) != after.get(name)
+    ]
+
+
+def _replaced(resource: Resource, now: Mapping[str, str], part: Any) -> dict[str, str]:
+    return {config.name: _given(config) for config in part.configs}
+
+
+def _changed(resource: Resource, now: Mapping[str, str], part: Any) -> dict[str, str]:
+    if any(count > 1 for count in Counter(config.name for config in part.configs).values()):
+        raise WireError(errors.INVALID_REQUEST, "A config is named more than once for one resource")
+    after = dict(now)
+    for config in part.configs:
+        _change(resource, after, config)
+    return after
+
+
+def _change(resource: Resource, after: dict[str, str], config: Any) -> None:
+    name, operation = config.name, config.config_operation
+    if operation == Operation.DELETE:
+        after.pop(name, None)
+    elif operation == Operation.SET:
+        after[name] = _given(config)
+    elif operation in (Operation.APPEND, Operation.SUBTRACT):
+        after[name] = _edited_list(resource, after.get(name), config)
+    else:
+        raise WireError(errors.INVALID_REQUEST, f"{operation} is not a kind of config change")
+
+
+def _given(config: Any) -> str:
+    if config.value is None:
+        raise WireError(errors.INVALID_REQUEST, f"A value is needed for {config.name}")
+    value: str = config.value
+    return value
+
+
+_BROKER_LISTS: Final = frozenset({"log.cleanup.policy"})
+
+
+def _edited_list(resource: Resource, now: str | None, config: Any) -> str:
+    known = CATALOGUE.get(config.name) if resource[0] == ResourceType.TOPIC else None
+    if not (known and known.type is ConfigType.LIST) and config.name not in _BROKER_LISTS:
+        raise WireError(
+            errors.INVALID_CONFIG,
+            f"{config.name} is not a list, so nothing can be appended to it or subtracted from it",
+        )
+    before = _entries((known.default or "") if now is None and known else now or "")
+    given = _entries(_given(config))
+    if config.config_operation == Operation.APPEND:
+        return ",".join(before + [entry for entry in given if entry not in before])
+    return ",".join(entry for entry in before if entry not in given)
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
