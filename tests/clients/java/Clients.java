@@ -19,6 +19,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.atomic.AtomicLong;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.consumer.OffsetAndTimestamp;
@@ -65,7 +66,7 @@ public final class Clients {
             case "send" -> send(question, answer);
             case "open" -> READERS.put(++handles, new Reader(question));
             case "next" -> READERS.get(question.get("handle").asInt()).next(question.get("timeout_ms").asLong(), answer);
-            case "close" -> READERS.remove(question.get("handle").asInt()).consumer.close();
+            case "close" -> READERS.remove(question.get("handle").asInt()).close();
             case "offset_at" -> offsetAt(question, answer);
             case "stream" -> STREAMS.put(++handles, new Stream(question));
             case "acknowledged" -> answer.put("count", STREAMS.get(question.get("handle").asInt()).acknowledged.get());
@@ -109,7 +110,8 @@ public final class Clients {
         ArrayNode results = answer.putArray("results");
         for (Future<RecordMetadata> future : futures) {
             try {
-                results.addObject().put("offset", future.get().offset());
+                RecordMetadata metadata = future.get();
+                results.addObject().put("offset", metadata.offset());
             } catch (ExecutionException failure) {
                 results.addObject().put("error", named(failure.getCause()));
             }
@@ -151,6 +153,11 @@ public final class Clients {
                 default -> consumer.seek(where, question.get("start").asLong());
             }
             consumer.position(where); // seeking is lazy: settle it now
+        }
+
+        /** Without waiting for the fetch that is parked at the broker. */
+        void close() {
+            consumer.close(CloseOptions.timeout(Duration.ofMillis(50)));
         }
 
         void next(long timeoutMs, ObjectNode answer) {

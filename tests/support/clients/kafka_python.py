@@ -24,7 +24,7 @@ _IMPATIENT = {"reconnect_backoff_ms": 20, "reconnect_backoff_max_ms": 200, "retr
 
 class KafkaPython:
     name = "kafka-python"
-    lacks: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset({"null headers"})
 
     def sender(self, bootstrap: str, sending: Sending) -> KafkaPythonSender:
         return KafkaPythonSender(bootstrap, sending)

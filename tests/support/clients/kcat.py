@@ -1,4 +1,5 @@
-"""kcat, the binary: what a shell user has. It never learns offsets, sets no times, and says refusals on stderr."""
+"""kcat, the binary: what a shell user has. It is told no offsets, sets no times, looks for the
+end when it likes, and says refusals on stderr."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ _RECORD = re.compile(rb"(-?\d+) (-?\d+) (-?\d+) (-?\d+)\|")
 
 class Kcat:
     name = "kcat"
-    lacks = frozenset({"timestamps", "offsets", "binary", "stream"})
+    lacks = frozenset({"timestamps", "offsets", "position", "binary", "null headers", "stream"})
 
     def sender(self, bootstrap: str, sending: Sending) -> KcatSender:
         return KcatSender(bootstrap, sending)
