@@ -39,7 +39,7 @@ class NodeSettings(Protocol):
 
 
 class Broker:
-    """One node's broker. `diary` takes sentences for the operator."""
+    """One node's broker. `say` takes a kind and a sentence for the diary."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Broker:
         appends: Appends,
         waiting: Waiting,
         sessions: FetchSessions,
-        diary: Callable[[str], None],
+        say: Callable[[str, str], None],
     ) -> None:
         self.node_id = node_id
         self.cluster_id = cluster_id
@@ -62,7 +62,7 @@ class Broker:
         self.appends = appends
         self.waiting = waiting
         self.sessions = sessions
-        self.diary = diary
+        self.say = say
         self.producer_ids = ProducerIds(self)
         self.outbox: list[tuple[Request[Any], Message]] = []
 
@@ -70,7 +70,7 @@ class Broker:
         """The answer, or None when the connection must be closed (the diary says why)."""
         objection = dispatch.refusal(request.api_key, request.version)
         if objection:
-            self.diary(f"{request.peer.host}:{request.peer.port} {objection}")
+            self.say("request", f"{request.peer.host}:{request.peer.port} {objection}")
             return None
         route = dispatch.route(request.api_key)
         try:

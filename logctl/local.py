@@ -1,0 +1,157 @@
+"""Nodes on this machine: where their data lies, who is running, and where it can be reached.
+
+A data folder holds one log directory for each node (`node-1/`) and the diaries of nodes in the background (`node-1.log`).
+A running node holds the lock `.lock` in each of its log directories, as Apache Kafka does, and says who it is in
+`.logctl-node.json` beside it. The lock alone tells whether a node runs: the kernel drops it with the process, so nothing
+here can be stale. A description without a holder is that of a node that did not stop in order.
+
+Needs nothing but the standard library, so that the engine, the admin room and the shell commands can share it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import struct
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+LOCK: Final = ".lock"
+DESCRIPTION: Final = ".logctl-node.json"
+
+_POSIX_LOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
+
+
+@dataclass(frozen=True, slots=True)
+class LocalNode:
+    """A node as it describes itself. `state`: starting, running or stopping; `stopped` and `died` are concluded from
+    the lock. `addresses`: where clients reach it, as host:port. `diary`: the file it writes to, if any."""
+
+    node_id: int
+    cluster_id: str
+    log_dir: str
+    state: str
+    pid: int | None = None
+    addresses: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
+    log_dirs: list[str] = field(default_factory=list)
+    started_ms: int = 0
+    diary: str | None = None
+
+    @property
+    def is_running(self) -> bool:
+        return self.pid is not None
+
+
+def data_home() -> Path:
+    """The data folder that is used when none is named."""
+    named = os.environ.get("LOGCTL_DATA")
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "logctl"
+
+
+def log_dir_of(data: Path, node_id: int) -> Path:
+    return data / f"node-{node_id}"
+
+
+def nodes_in(data: Path) -> list[LocalNode]:
+    """The nodes of a data folder, or the one node whose log directory this is; empty when there is none."""
+    if (data / "meta.properties").exists():
+        return [describe(data)]
+    return [describe(path) for path in sorted(data.glob("node-*")) if (path / "meta.properties").exists()]
+
+
+def describe(log_dir: Path) -> LocalNode:
+    """What is known about the node of a formatted log directory, running or not."""
+    holder = lock_holder(log_dir)
+    said = _said(log_dir)
+    if said is None or (holder is not None and said.pid != holder):
+        identity = read_properties(log_dir / "meta.properties")
+        node_id, cluster_id = int(identity.get("node.id", -1)), identity.get("cluster.id", "")
+        return LocalNode(node_id, cluster_id, str(log_dir), "starting" if holder else "stopped", holder)
+    if holder is None:
+        return _with(said, state="died", pid=None, addresses=[])
+    return said
+
+
+def default_address() -> tuple[str, int] | None:
+    """Where the node of the default data folder is reached, when it runs."""
+    for node in nodes_in(data_home()):
+        if node.is_running and node.addresses:
+            host, _, port = node.addresses[0].rpartition(":")
+            return host.strip("[]"), int(port)
+    return None
+
+
+def publish(node: LocalNode) -> None:
+    """Write a node's description; done by the node itself, while it holds the lock."""
+    path = Path(node.log_dir) / DESCRIPTION
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(node)), encoding="utf-8")
+    temporary.replace(path)
+
+
+def withdraw(node: LocalNode) -> None:
+    """Remove a node's description: it stops in order."""
+    (Path(node.log_dir) / DESCRIPTION).unlink(missing_ok=True)
+
+
+def take_lock(log_dir: Path) -> int | None:
+    """Hold the directory for this process; the descriptor that holds it, or None when another process does.
+
+    The lock belongs to the process: opening and closing the file anywhere else in it would give it up.
+    """
+    fd = os.open(log_dir / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        os.close(fd)
+        return None
+    return fd
+
+
+def lock_holder(log_dir: Path) -> int | None:
+    """The process that holds the directory, or None. Takes nothing itself."""
+    try:
+        fd = os.open(log_dir / LOCK, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        answer = fcntl.fcntl(fd, fcntl.F_GETLK, _question())
+    finally:
+        os.close(fd)
+    fields = struct.unpack_from(_POSIX_LOCK, answer)
+    kind, pid = (fields[3], fields[2]) if sys.platform == "darwin" else (fields[0], fields[4])
+    return None if kind == fcntl.F_UNLCK else pid
+
+
+def _question() -> bytes:
+    if sys.platform == "darwin":
+        return struct.pack(_POSIX_LOCK, 0, 0, 0, fcntl.F_WRLCK, os.SEEK_SET)
+    return struct.pack(_POSIX_LOCK + "4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+
+
+def read_properties(path: Path) -> dict[str, str]:
+    """`name=value` lines of a file that a node wrote; empty when it cannot be read."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return {}
+    pairs = (line.partition("=") for line in lines if line and line[0] not in "#!")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _said(log_dir: Path) -> LocalNode | None:
+    try:
+        return LocalNode(**json.loads((log_dir / DESCRIPTION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _with(node: LocalNode, **changes: object) -> LocalNode:
+    return LocalNode(**{**asdict(node), **changes})
