@@ -7,6 +7,8 @@ when none is running. So many requests share a system call, and many ticks share
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from logctl.engine.log.disk import DiskFault
@@ -14,18 +16,42 @@ from logctl.engine.log.disk import DiskFault
 if TYPE_CHECKING:
     from logctl.engine.broker.replica import Replica
     from logctl.engine.log.log import Log
+    from logctl.wire.schema import Message
+
+
+Lost = Callable[["Replica"], bool]
+"""Says of a replica whether what was appended to it lately did not survive."""
+
+
+@dataclass(frozen=True, slots=True)
+class AfterAppend:
+    """The answer to a produce request. `waits`: it leaves after the flush, else right after the write.
+
+    `response` is None for acks=0, where nothing is sent but a loss closes the connection. `without(lost)` is the answer
+    when appends did not survive; None closes the connection. `only` is the replica when there was one batch for one
+    partition and it was appended: the next request of the kind may take the short way.
+    """
+
+    response: Message | None
+    waits: bool
+    without: Callable[[Lost], Message | None]
+    only: Replica | None = None
 
 
 class Appends:
-    """`staged`: replicas with batches to write. `dirty`: logs written to, whose flush is wanted."""
+    """`staged`: replicas with batches to write. `dirty`: logs written to, whose flush is wanted.
+
+    `owners` holds, for each log that may be flushed, whom to tell that its flushed end has moved.
+    """
 
     def __init__(self) -> None:
         self.staged: list[Replica] = []
         self.dirty: set[Log] = set()
+        self.owners: dict[Log, Callable[[], None]] = {}
         self._due: dict[Replica, int] = {}
 
     def write(self, now_ms: int) -> list[tuple[Replica, DiskFault]]:
-        """Write everything staged, each log at once; answers the replicas whose batches are lost, and why."""
+        """Write everything staged, each log at once; returns the replicas whose batches are lost, and why."""
         failures = []
         staged, self.staged = self.staged, []
         for replica in staged:
@@ -42,9 +68,21 @@ class Appends:
         """`flush.ms`: want a flush of this replica's log at `due_ms`, unless one was wanted before."""
         self._due.setdefault(replica, due_ms)
 
-    def flushed(self, replica: Replica) -> None:
-        """All that was written has reached the disk: no timed flush is owed."""
+    def flushed(self, log: Log) -> None:
+        """A flush of `log` is complete."""
+        owner = self.owners.get(log)
+        if owner is not None:
+            owner()
+
+    def forget_timer(self, replica: Replica) -> None:
+        """No timed flush is owed: all that was written has reached the disk, or is lost."""
         self._due.pop(replica, None)
+
+    def forget(self, replica: Replica) -> None:
+        """The replica is gone, or its disk failed."""
+        self.forget_timer(replica)
+        self.owners.pop(replica.log, None)
+        self.dirty.discard(replica.log)
 
     def tick(self, now_ms: int) -> None:
         """Want the flushes whose time has come."""

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from logctl.engine.broker.waiting import Place
+from logctl.engine.log.config import FOREVER_MS
 from logctl.engine.log.log import CLIENT
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -76,6 +77,7 @@ class Replica(Place):
         self._appends = appends
         self._waiting = waiting
         self._staged = False
+        appends.owners[log] = self.flushed
         self.configure()
         self.high_watermark = log.flushed_end if self.durable else log.written_end
 
@@ -106,14 +108,18 @@ class Replica(Place):
     def close_off(self) -> None:
         """The partition is deleted here: whoever waits learns of it."""
         self.refusal = errors.UNKNOWN_TOPIC_OR_PARTITION
-        self._appends.flushed(self)
+        self._appends.forget(self)
         self._waiting.stir(self)
 
     def fence(self) -> None:
         """The disk under this log failed: nothing more is read from it or promised on it."""
         self.refusal = errors.KAFKA_STORAGE_ERROR
-        self._appends.flushed(self)
+        self._appends.forget(self)
         self._waiting.stir(self)
+
+    @property
+    def fenced(self) -> bool:
+        return self.refusal == errors.KAFKA_STORAGE_ERROR
 
     @property
     def is_leader(self) -> bool:
@@ -163,7 +169,7 @@ class Replica(Place):
 
     def flushed(self) -> None:
         """The log's `flushed_end` has moved."""
-        self._appends.flushed(self)
+        self._appends.forget_timer(self)
         if self.durable:
             self._see(self.log.flushed_end)
 
@@ -197,7 +203,3 @@ class Replica(Place):
     def read(self, offset: int, max_bytes: int, up_to_offset: int, minimum_one_batch: bool) -> Slice:
         """Where the batches from `offset` on lie in the log's files. Raises WireError OFFSET_OUT_OF_RANGE."""
         return self.log.read(offset, max_bytes, up_to_offset, minimum_one_batch)
-
-
-FOREVER_MS = 1 << 62
-"""`flush.ms` and its like at or above this mean never."""
