@@ -5,8 +5,8 @@ Theory of operation
 `readable` is called by the loop. It receives into the server's arena and lets `consume` handle every whole frame where
 it lies. An unfinished frame moves to a buffer of this connection's own (`own[:filled]`) until it is whole.
 
-Answers of a tick gather in `new`; beside each lies, in `doubts`, who can say what to send instead when the append behind
-it is lost (None for an answer that is certain). At the end of the tick the server calls `release`:
+Answers of a tick gather in `new`; beside each lies, in `doubts`, who can say what to send instead when the append
+behind it is lost (None for an answer that is certain). At the end of the tick the server calls `release`:
 
 - nothing to wait for: the answers leave;
 - `waits` (an acks=all append is not on disk yet): they are held under the ticket of the flush that is gathering, and
@@ -65,7 +65,9 @@ class _Rewritten(NamedTuple):
 
     def instead(self, answer: bytes, lost: Lost) -> bytes | None:
         told = self.answer.without(lost) if isinstance(self.answer, AfterAppend) else self.answer.failure()
-        return None if told is None else b"".join(answer_parts(self.request, told))
+        if told is None or not answer:
+            return None if told is None else answer
+        return b"".join(answer_parts(self.request, told))
 
 
 class Connection:

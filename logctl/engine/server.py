@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from logctl.engine.broker.appends import Lost
     from logctl.engine.broker.broker import Broker
     from logctl.engine.broker.replica import Replica
+    from logctl.engine.log.disk import DiskFault
+    from logctl.engine.log.log import Log
     from logctl.engine.settings import Listener
 
 _BACKLOG: Final = 1024
@@ -99,6 +101,7 @@ class Server:
         self._timer_ms = 0
         self._sweeper: asyncio.TimerHandle | None = None
         self._clock_ahead_ms = 0
+        self._lost: Lost | None = None
 
     # Life.
 
@@ -281,12 +284,12 @@ class Server:
             return
         self.metrics.write_failures += len(failures)
         lost = {replica for replica, _ in failures}
-        for connection in self.touched:
+        for connection in list(self.touched):
             connection.lose(lost.__contains__)
         for replica, fault in failures:
             self.say("disk", f"Lost an append to {replica.topic}-{replica.partition}: {fault.message}. {fault.hint}")
             if not fault.is_full:
-                self.broker.log_dir_failed(replica.log, fault)
+                self._lose_directory(replica.log, fault)
 
     def _deliver(self) -> None:
         """Place the answers of parked requests and let their connections go on."""
@@ -343,37 +346,39 @@ class Server:
             self.metrics.flushes += 1
             self._flusher.start(dirty)
         else:
-            self._finish_round(None)
+            finished, self._flushing = self._flushing, []
+            self._finish(finished, self._ticket - 1)
 
     def _flush_done(self, outcome: list[Flushed]) -> None:
         self.begin_tick()
-        failures = [one for one in outcome if one.fault is not None]
         for log, flush, fault in outcome:
             if fault is None:
                 log.flushed(flush)
                 self.broker.appends.flushed(log)
             else:
-                self.metrics.flush_failures += 1
-                self.say("disk", f"Flushing {log.path} failed: {fault.message}. {fault.hint}")
-                self.broker.log_dir_failed(log, fault)
+                self._lose_directory(log, fault)
         finished, ticket = self._flushing, self._ticket - 1
         self._flushing = []
         self._start_flush()
-        self._finish(finished, ticket, _fenced if failures else None)
+        self._finish(finished, ticket)
 
-    def _finish_round(self, lost: Lost | None) -> None:
-        finished, self._flushing = self._flushing, []
-        self._finish(finished, self._ticket - 1, lost)
+    def _lose_directory(self, log: Log, fault: DiskFault) -> None:
+        """From now on every answer is checked before it leaves: those that speak of a fenced replica are corrected."""
+        self.metrics.flush_failures += 1
+        self.broker.log_dir_failed(log, fault)
+        self._lost = _fenced
+        for connection in list(self.touched):
+            connection.lose(_fenced)
 
-    def _finish(self, connections: list[Connection], ticket: int, lost: Lost | None) -> None:
+    def _finish(self, connections: list[Connection], ticket: int) -> None:
         for connection in connections:
             if not connection.closed:
-                connection.flushed(ticket, lost)
+                connection.flushed(ticket, self._lost)
 
     # Requests.
 
     def handle(self, request: Request[Any]) -> Any:
-        """The broker's answer; after a fault of its own, UNKNOWN_SERVER_ERROR. None closes the connection: all is said."""
+        """The broker's answer, or UNKNOWN_SERVER_ERROR after a fault of ours. None closes the connection: all is said."""
         try:
             return self.broker.handle(request, self.now_ms)
         except Exception:
@@ -382,7 +387,8 @@ class Server:
     def failed(self, request: Request[Any]) -> Message | None:
         """An exception nobody expected is being handled: tell the diary, and the peer if there is a way."""
         self.metrics.requests_failed += 1
-        self.say("request", f"A request failed ({said(request)}). This is a fault of the node:\n{traceback.format_exc()}")
+        story = traceback.format_exc()
+        self.say("request", f"A request failed ({said(request)}). This is a fault of the node:\n{story}")
         return server_error(request)
 
     # Deadlines.

@@ -79,7 +79,10 @@ class Appends:
         self._due.pop(replica, None)
 
     def forget(self, replica: Replica) -> None:
-        """The replica is gone, or its disk failed."""
+        """The replica is gone, or its disk failed: what it has staged is not written any more."""
+        if replica in self.staged:
+            self.staged.remove(replica)
+            replica.discarded()
         self.forget_timer(replica)
         self.owners.pop(replica.log, None)
         self.dirty.discard(replica.log)

@@ -1,4 +1,4 @@
-"""From a request's bytes to a `Request`, and from its answer to bytes. Pure: the shell and the simulator both use it."""
+"""From a request's bytes to a `Request`, and from its answer to bytes: pure, for any shell."""
 
 from __future__ import annotations
 

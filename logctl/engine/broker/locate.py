@@ -1,4 +1,4 @@
-"""From what a client calls a partition to the replica on this node, or the error that tells the client where it stands."""
+"""From what a client calls a partition to the replica on this node, or to the error that tells it where to look."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def replica_of(broker: Broker, name: str, partition: int) -> Replica:
 
 
 class Leader(NamedTuple):
-    """Who leads a partition, for the hints of KIP-951. `host` is empty when the leader is not reached by the listener."""
+    """Who leads a partition, for the hints of KIP-951. `host` is empty when the client's listener does not lead there."""
 
     node_id: int
     epoch: int

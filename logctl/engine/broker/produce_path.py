@@ -58,7 +58,7 @@ _EMPTY_TAGS: Final = b"\0\0\0"  # of the partition, the topic and the request
 class Entry:
     """One prefix: its replica, and how to answer."""
 
-    __slots__ = ("acks", "head", "layout", "replica", "tail", "tag_bytes")
+    __slots__ = ("acks", "head", "layout", "replica", "tag_bytes", "tail")
 
     def __init__(self, replica: Replica, acks: int, head: bytes, tail: bytes, tag_bytes: int) -> None:
         self.replica = replica
@@ -107,7 +107,7 @@ class ProducePath:
         self._versions = -1
         self._fixed_bytes = self._varying = 0
 
-    def append(
+    def append(  # noqa: C901 - one function on purpose, see below
         self, view: memoryview, start: int, stop: int, now_ms: int, answers: list[Any], doubts: list[Any]
     ) -> int:
         """Handle the frame in view[start:stop] if its prefix is known: GENERAL, ANSWERED or WAITS.
@@ -176,7 +176,9 @@ class ProducePath:
     def learn(self, frame: memoryview, request: Request[ProduceRequest], replica: Replica) -> None:
         """Remember the prefix of a request whose one batch the general handler has appended to `replica`."""
         version = request.version
-        if version not in _VERSIONS or request.body.transactional_id is not None or len(replica.topic) > _NAME_BYTES_MAX:
+        if version not in _VERSIONS or request.body.transactional_id is not None:
+            return
+        if len(replica.topic) > _NAME_BYTES_MAX:
             return
         before = _before_topic(request)
         head = _topic_and_partition(version, replica)

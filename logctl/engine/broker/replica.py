@@ -60,7 +60,7 @@ class Replica(Place):
         waiting: Waiting,
         flush_every_batch: bool = True,
     ) -> None:
-        """`flush_every_batch`: the default flush policy; False leaves flushing to the OS, `flush.messages` and `flush.ms`."""
+        """`flush_every_batch`: the default policy; False leaves flushing to the OS, `flush.messages` and `flush.ms`."""
         super().__init__()
         self.topic = topic
         self.topic_id = topic_id
@@ -132,9 +132,9 @@ class Replica(Place):
         if self.refusal:
             raise WireError(self.refusal)
         if acks == -1 and self.short_of_isr:
+            wanted = self.log.config.min_insync_replicas
             raise WireError(
-                errors.NOT_ENOUGH_REPLICAS,
-                f"{len(self.isr)} replicas are in sync, min.insync.replicas asks for {self.log.config.min_insync_replicas}",
+                errors.NOT_ENOUGH_REPLICAS, f"{len(self.isr)} in sync, min.insync.replicas asks for {wanted}"
             )
         appended = self.log.stage(batches, self.leader_epoch, now_ms, CLIENT)
         if appended.duplicate:
@@ -183,8 +183,8 @@ class Replica(Place):
     @property
     def last_stable_offset(self) -> int:
         """The first offset of an undecided transaction, or the high watermark when it comes first."""
-        unstable = self.log.producers.first_unstable_offset
-        return self.high_watermark if unstable is None else min(unstable, self.high_watermark)
+        undecided = self.log.producers.first_undecided_offset(self.high_watermark)
+        return self.high_watermark if undecided is None else min(undecided, self.high_watermark)
 
     def check_epoch(self, current_leader_epoch: int) -> None:
         """KIP-320: refuse a client that knows an older or newer leader than we do. -1 means it does not say."""

@@ -1,0 +1,221 @@
+"""Fetch (1), versions 4 to 18: record batches from an offset on. Topics by name, from 13 on by id.
+
+Theory of operation
+-------------------
+A `Fetching` reads what its context (`fetch_sessions.py`) wants: ranges of log files, never bytes, up to the high
+watermark or, for readers of committed records, the last stable offset. The limits of the request are soft by one batch,
+as in Apache: the first batch found is returned however large it is. If that is enough (`min_bytes`), or something is
+wrong with a partition, or the client will not wait, it is answered at once. Else it is parked under its replicas and
+reads again whenever one of them moves, until its deadline.
+
+Errors: those of a session stand in the response itself (from version 7 on), those of a partition beside it, from
+version 12 on with the leader to ask instead (KIP-951). A client that says from which epoch its last record was (from
+version 12 on, KIP-595) is told where its history parts from ours.
+
+Not implemented: followers (a request with a replica id is answered with NOT_LEADER_OR_FOLLOWER, because no replica is
+assigned to another node yet), and reading from the nearest replica (`rack_id` is accepted and means nothing).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from logctl.engine.broker.fetch_sessions import Context, Read, Wanted
+from logctl.engine.broker.locate import leader_of, replica_of, topic_name
+from logctl.engine.broker.replica import Replica
+from logctl.engine.broker.request import PARKED, Answer, Request
+from logctl.engine.broker.waiting import Parked
+from logctl.security.acl import Operation, Resource
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+from logctl.wire.messages.fetch import (
+    AbortedTransaction,
+    EpochEndOffset,
+    FetchableTopicResponse,
+    FetchRequest,
+    FetchResponse,
+    LeaderIdAndEpoch,
+    NodeEndpoint,
+    PartitionData,
+)
+
+if TYPE_CHECKING:
+    from logctl.engine.broker.broker import Broker
+
+API_KEY = 1
+VERSIONS = (4, 18)
+
+READ_COMMITTED: Final = 1
+_TOPIC_ID_FROM: Final = 13
+_NOT_A_REPLICA: Final = -1
+_UNDEFINED: Final = -1
+
+
+def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answer:
+    body = request.body
+    context = broker.sessions.begin(body, by_id=request.version >= _TOPIC_ID_FROM, now_ms=now_ms)
+    fetching = Fetching(broker, request, context)
+    fetching.read()
+    if body.max_wait_ms <= 0 or fetching.enough:
+        return fetching.answer(now_ms)
+    broker.waiting.park(ParkedFetch(fetching, now_ms + body.max_wait_ms))
+    return PARKED
+
+
+class Fetching:
+    """One fetch: `read` may be called again and again, `answer` once."""
+
+    def __init__(self, broker: Broker, request: Request[FetchRequest], context: Context) -> None:
+        self.request = request
+        self.replicas: list[Replica] = []
+        self.broker = broker
+        self._context = context
+        self._max_bytes = min(request.body.max_bytes, broker.settings.integer("fetch.max.bytes"))
+        self._min_bytes = min(request.body.min_bytes, self._max_bytes)
+        self._results: list[Read] = []
+        self._bytes = 0
+        self._urgent = False
+
+    @property
+    def enough(self) -> bool:
+        """Whether there is reason to answer now."""
+        return self._urgent or self._bytes >= self._min_bytes or not self._results
+
+    def read(self) -> None:
+        """Look at every partition anew."""
+        self._results, self.replicas = [], []
+        self._bytes, self._urgent = 0, False
+        for wanted in self._context.wanted:
+            try:
+                told = self._read(wanted)
+            except WireError as error:
+                told = self._failed(wanted, error)
+            if told.error_code or told.diverging_epoch.epoch >= 0:
+                self._urgent = True
+            self._results.append((wanted, told))
+
+    def answer(self, now_ms: int) -> FetchResponse:
+        """The response to what was read last."""
+        try:
+            session_id, results = self._context.reply(self._results, now_ms)
+        except WireError as error:
+            return FetchResponse(error_code=error.code)
+        topics: dict[str | bytes, FetchableTopicResponse] = {}
+        for wanted, told in results:
+            key = wanted.key[0]
+            if key not in topics:
+                topics[key] = FetchableTopicResponse(wanted.name, wanted.topic_id, [])
+            topics[key].partitions.append(told)
+        response = FetchResponse(session_id=session_id, responses=list(topics.values()))
+        if self._urgent and self.request.version >= 16:
+            response.node_endpoints = self._endpoints(results)
+        return response
+
+    def _read(self, wanted: Wanted) -> PartitionData:
+        asked = wanted.asked
+        replica = self._find(wanted)
+        replica.check_serving(asked.current_leader_epoch)
+        if _replica_id(self.request.body) != _NOT_A_REPLICA:
+            raise WireError(errors.NOT_LEADER_OR_FOLLOWER, "This node has no replica that follows another")
+        self.replicas.append(replica)
+        diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
+        if diverging is not None:
+            return _told(replica, asked.partition, diverging_epoch=diverging)
+        committed = self.request.body.isolation_level == READ_COMMITTED
+        up_to = replica.last_stable_offset if committed else replica.high_watermark
+        room = min(asked.partition_max_bytes, max(0, self._max_bytes - self._bytes))
+        found = replica.read(asked.fetch_offset, room, up_to, minimum_one_batch=not self._bytes)
+        if not found.length:
+            return _told(replica, asked.partition, aborted_transactions=[] if committed else None)
+        self._bytes += found.length
+        aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
+        return _told(replica, asked.partition, records=found, aborted_transactions=aborted)
+
+    def _find(self, wanted: Wanted) -> Replica:
+        broker = self.broker
+        name = topic_name(broker.metadata.image, wanted.name, wanted.topic_id)
+        if not broker.may(self.request, Operation.READ, Resource.TOPIC, name):
+            raise WireError(errors.TOPIC_AUTHORIZATION_FAILED)
+        return replica_of(broker, name, wanted.asked.partition)
+
+    def _failed(self, wanted: Wanted, error: WireError) -> PartitionData:
+        told = PartitionData(
+            wanted.asked.partition, error.code, high_watermark=-1, aborted_transactions=None, records=b""
+        )
+        if error.code == errors.OFFSET_OUT_OF_RANGE:
+            told.log_start_offset = self._find(wanted).log.start_offset
+        elif error.code in (errors.NOT_LEADER_OR_FOLLOWER, errors.FENCED_LEADER_EPOCH):
+            name = topic_name(self.broker.metadata.image, wanted.name, wanted.topic_id)
+            leader = leader_of(self.broker, self.request, name, wanted.asked.partition)
+            if leader is not None:
+                told.current_leader = LeaderIdAndEpoch(leader.node_id, leader.epoch)
+        return told
+
+    def _endpoints(self, results: list[Read]) -> list[NodeEndpoint]:
+        """The addresses of the leaders that the answers name."""
+        named: dict[int, NodeEndpoint] = {}
+        for wanted, told in results:
+            if told.current_leader.leader_id >= 0:
+                name = topic_name(self.broker.metadata.image, wanted.name, wanted.topic_id)
+                leader = leader_of(self.broker, self.request, name, told.partition_index)
+                if leader is not None and leader.host:
+                    named[leader.node_id] = NodeEndpoint(leader.node_id, leader.host, leader.port, leader.rack)
+        return list(named.values())
+
+
+class ParkedFetch(Parked):
+    """A fetch that waits for data."""
+
+    __slots__ = ("_fetching",)
+
+    def __init__(self, fetching: Fetching, deadline_ms: int) -> None:
+        super().__init__(fetching.request, fetching.replicas, deadline_ms)
+        self._fetching = fetching
+
+    def attempt(self, now_ms: int) -> bool:
+        self._fetching.read()
+        if not self._fetching.enough:
+            return False
+        self._reply(now_ms)
+        return True
+
+    def give_up(self, now_ms: int) -> None:
+        self._fetching.read()
+        self._reply(now_ms)
+
+    def _reply(self, now_ms: int) -> None:
+        self._fetching.broker.reply(self.request, self._fetching.answer(now_ms))
+
+
+def _replica_id(body: FetchRequest) -> int:
+    return body.replica_id if body.replica_id != _NOT_A_REPLICA else body.replica_state.replica_id
+
+
+def _told(replica: Replica, partition: int, **told: object) -> PartitionData:
+    told.setdefault("aborted_transactions", None)
+    told.setdefault("records", b"")
+    return PartitionData(
+        partition_index=partition,
+        high_watermark=replica.high_watermark,
+        last_stable_offset=replica.last_stable_offset,
+        log_start_offset=replica.log.start_offset,
+        **told,
+    )
+
+
+def _diverging(replica: Replica, last_fetched_epoch: int, fetch_offset: int) -> EpochEndOffset | None:
+    """Where our history ends for the epoch the client read last, if that is before what it has (KIP-595)."""
+    if last_fetched_epoch < 0:
+        return None
+    epoch, end = replica.log.end_offset_for_epoch(last_fetched_epoch)
+    if epoch == _UNDEFINED or end == _UNDEFINED:
+        raise WireError(errors.OFFSET_OUT_OF_RANGE, f"Nothing is known of leader epoch {last_fetched_epoch}")
+    if epoch < last_fetched_epoch or end < fetch_offset:
+        return EpochEndOffset(epoch, end)
+    return None
+
+
+def _aborted(replica: Replica, first: int, up_to: int) -> list[AbortedTransaction]:
+    """The aborted transactions with records among those returned."""
+    found = replica.log.aborted_transactions(first, up_to)
+    return [AbortedTransaction(one.producer_id, one.first_offset) for one in found]
