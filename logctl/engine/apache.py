@@ -398,8 +398,13 @@ class ApacheNode:
 
 
 def new_cluster_id() -> str:
-    """A fresh cluster id in Kafka's spelling: 16 random bytes, URL-safe base64 without padding."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    """A fresh cluster id in Kafka's spelling: 16 random bytes, URL-safe base64 without padding.
+
+    None that begins with a dash: on a command line that would be an option.
+    """
+    while (identity := base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()).startswith("-"):
+        pass
+    return identity
 
 
 def answers_api_versions(host: str, port: int, timeout_s: float = 2.0) -> bool:
