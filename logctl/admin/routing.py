@@ -112,9 +112,7 @@ class Cluster:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    def ask(
-        self, request: Message, deadline: Deadline, codes: Callable[[Any], Iterable[int]] = top_level
-    ) -> Any:
+    def ask(self, request: Message, deadline: Deadline, codes: Callable[[Any], Iterable[int]] = top_level) -> Any:
         """Send `request` where its API belongs (any broker or the controller) and answer its response.
 
         `codes` picks from the response the error codes that may send us elsewhere. Raises Unreachable, NotOffered,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -103,9 +104,7 @@ def as_table(columns: Sequence[Column], items: Iterable[Mapping[str, Any]], head
         return ""
     titles = [column.title for column in columns]
     sides = ["right" if column.number else "left" for column in columns]
-    drawn = _tabulate()(
-        [titles, *rows] if headers else rows, tablefmt="plain", colalign=sides, disable_numparse=True
-    )
+    drawn = _tabulate()([titles, *rows] if headers else rows, tablefmt="plain", colalign=sides, disable_numparse=True)
     return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
 
 
@@ -153,6 +152,39 @@ def fail(error: LogctlError) -> None:
             note(f"  {sentence}")
     if error.hint:
         note(f"hint: {error.hint}")
+
+
+class Progress:
+    """One line at stderr that is written over, when stderr is a terminal; otherwise silent."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._began_s = self._last_s = time.monotonic()
+        self._width = 0
+
+    def due(self) -> bool:
+        """Has a second gone by since the last line? Short work shows none."""
+        now = time.monotonic()
+        if not self._shown or now - self._last_s < 1.0:
+            return False
+        self._last_s = now
+        return True
+
+    def tell(self, sentence: str) -> None:
+        sys.stderr.write(f"\r{sentence:<{self._width}}")
+        sys.stderr.flush()
+        self._width = len(sentence)
+
+    @property
+    def elapsed_s(self) -> float:
+        return max(1e-9, time.monotonic() - self._began_s)
+
+    def clear(self) -> None:
+        """Take the line away, so that the next one stands alone."""
+        if self._width:
+            sys.stderr.write(f"\r{'':<{self._width}}\r")
+            sys.stderr.flush()
+            self._width = 0
 
 
 # -- neutralising ----------------------------------------------------------------------------------------------------

@@ -1,4 +1,323 @@
+"""logctl record: produce and consume."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from typing import Annotated, NamedTuple
+
 import typer
 
+from logctl.admin.consumer import ConsumeOptions, Consumer, Notice
+from logctl.admin.positions import BEGINNING, END, Position, parse_position
+from logctl.admin.producer import ProduceOptions, Producer, Tally
+from logctl.admin.record_text import (
+    LineFormat,
+    Parsed,
+    Writer,
+    as_json,
+    parse_json,
+    raw,
+    template,
+    unescape,
+    values,
+)
+from logctl.cli import intake, output
+from logctl.cli.exits import Exit
+from logctl.cli.options import DEFAULT_TIMEOUT, Bootstrap, Properties, Timeout
+from logctl.cli.run import Session, connected
+from logctl.errors import LogctlError, OperationFailed, PartialFailure, UsageError
 
-def register(app: typer.Typer) -> None: pass
+
+class Compression(str, Enum):  # noqa: UP042 - Typer shows the values of a str enum as the choices
+    NONE = "none"
+    GZIP = "gzip"
+    SNAPPY = "snappy"
+    LZ4 = "lz4"
+    ZSTD = "zstd"
+
+
+class Acks(str, Enum):  # noqa: UP042
+    NONE = "0"
+    LEADER = "1"
+    ALL = "all"
+    ALL_BY_NUMBER = "-1"
+
+
+class Isolation(str, Enum):  # noqa: UP042
+    UNCOMMITTED = "read_uncommitted"
+    COMMITTED = "read_committed"
+
+
+class RecordForm(str, Enum):  # noqa: UP042
+    VALUE = "value"
+    JSON = "json"
+    RAW = "raw"
+
+
+NullValue = Annotated[
+    str | None, typer.Option("-Z", "--null-value", metavar="TOKEN", help="The text that stands for null.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add `logctl record`."""
+    record = typer.Typer(no_args_is_help=True, help="Write records to topics and read them.")
+    record.command("produce")(produce_command)
+    record.command("consume")(consume_command)
+    app.add_typer(record, name="record")
+
+
+# -- produce ---------------------------------------------------------------------------------------------------------
+
+
+def produce_command(
+    topic: Annotated[str, typer.Argument(metavar="TOPIC", help="Where to write.")],
+    files: Annotated[
+        list[str] | None, typer.Argument(metavar="[FILE]...", help="Input; '-' or nothing: stdin.")
+    ] = None,
+    key_separator: Annotated[
+        str | None,
+        typer.Option("-K", "--key-separator", metavar="TEXT", help="Each line is KEY TEXT VALUE; \\t works."),
+    ] = None,
+    key: Annotated[str | None, typer.Option("-k", "--key", help="The key of every record.")] = None,
+    headers: Annotated[
+        list[str] | None,
+        typer.Option("-H", "--header", "--headers", metavar="NAME=VALUE", help="A header of every record."),
+    ] = None,
+    partition: Annotated[int | None, typer.Option("-p", "--partition", help="The partition of every record.")] = None,
+    compression: Annotated[
+        Compression, typer.Option("-z", "--compression", "--compression-codec", help="How to compress batches.")
+    ] = Compression.NONE,
+    acks: Annotated[Acks, typer.Option("--acks", "--request-required-acks", help="Who must have a record.")] = Acks.ALL,
+    json_lines: Annotated[
+        bool, typer.Option("--json", help="Each line is a JSON object, as consume -o json writes.")
+    ] = False,
+    raw_input: Annotated[bool, typer.Option("--raw", help="The whole input, or each FILE, is one value.")] = False,
+    null_value: NullValue = None,
+    bootstrap: Bootstrap = None,
+    properties: Properties = None,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+) -> int:
+    """Write records: each line of the input is a value.
+
+    Every record is acknowledged by all in-sync replicas and none is doubled, unless --acks says otherwise. Keys are
+    placed as the Java client places them. Replaces kafka-console-producer.
+
+    Example: printf 'k1:one\\nk2:two\\n' | logctl record produce orders --key-separator :
+    """
+    if json_lines and (raw_input or key_separator is not None or key is not None or headers):
+        raise UsageError("--json says all about a record; it excludes --raw, --key, --key-separator and --header")
+    if raw_input and key_separator is not None:
+        raise UsageError("--raw takes the input as it is; it excludes --key-separator")
+    plain = LineFormat(
+        separator=_separator(key_separator),
+        key=_bytes(key),
+        headers=tuple(_parse_header(text) for text in headers or ()),
+        null=_bytes(null_value),
+    )
+    source = _Source(tuple(files or ("-",)), parse_json if json_lines else plain.parse, partition, raw_input, plain)
+    with connected(bootstrap, properties, timeout) as session:
+        number = {Acks.NONE: 0, Acks.LEADER: 1}.get(acks, -1)
+        options = ProduceOptions(number, compression.value, session.timeout_s)
+        return _produce(session, topic, options, source)
+
+
+class _Source(NamedTuple):
+    """Where records come from and how a line is read."""
+
+    files: tuple[str, ...]
+    parse: Callable[[bytes, int], Parsed]
+    partition: int | None
+    whole: bool
+    plain: LineFormat
+
+    def records(self, interrupts: intake.Interrupts) -> Iterator[list[tuple[Parsed, int]] | None]:
+        """Records with the number of their line, in lists; None when nothing is waiting."""
+        number = 0
+        for name in self.files:
+            with intake.opened(name) as descriptor:
+                if self.whole:
+                    number += 1
+                    value = intake.whole(descriptor, interrupts)
+                    if not interrupts.pending:
+                        yield [(self.plain.whole(value), number)]
+                    continue
+                for lines in intake.lines(descriptor, interrupts):
+                    if lines is None:
+                        yield None
+                        continue
+                    yield [(self.parse(line, number + at), number + at) for at, line in enumerate(lines, 1)]
+                    number += len(lines)
+
+
+def _produce(session: Session, topic: str, options: ProduceOptions, source: _Source) -> int:
+    producer = Producer(session.cluster, topic, options, lambda: int(time.time() * 1000))
+    producer.open(session.deadline)
+    progress = output.Progress()
+    error: LogctlError | None = None
+    with intake.Interrupts() as interrupts:
+        try:
+            _feed(producer, source, interrupts, progress)
+            if interrupts.pending:
+                progress.clear()
+                output.note("interrupted: waiting for what was read to be acknowledged; Ctrl-C again to stop")
+            producer.flush()
+        except LogctlError as failure:
+            error = failure
+        except KeyboardInterrupt:
+            pass
+    progress.clear()
+    producer.abandon()
+    output.note(_summary(topic, producer.tally, options.acks))
+    if error is not None:
+        raise error
+    _raise_failures(producer.tally)
+    return Exit.INTERRUPTED if interrupts.pending else Exit.DONE
+
+
+def _feed(producer: Producer, source: _Source, interrupts: intake.Interrupts, progress: output.Progress) -> None:
+    for records in source.records(interrupts):
+        if records is None:
+            producer.flush()
+            continue
+        for (record, named), line in records:
+            producer.add(record, line, source.partition if source.partition is not None else named)
+        if progress.due():
+            tally = producer.tally
+            rate = tally.acknowledged / progress.elapsed_s
+            progress.tell(f"{tally.acknowledged:,} records acknowledged, {rate:,.0f} records/s")
+
+
+def _summary(topic: str, tally: Tally, acks: int) -> str:
+    verb = "sent, unacknowledged," if acks == 0 else "acknowledged"
+    said = [f"{tally.acknowledged:,} {'record' if tally.acknowledged == 1 else 'records'} {verb} in {topic}"]
+    if tally.offsets and len(tally.offsets) <= 4:
+        places = (f"partition {number}: {first} to {last}" for number, (first, last) in sorted(tally.offsets.items()))
+        said.append(f"({'; '.join(places)})")
+    for count, what in ((tally.failed, "refused"), (tally.unknown, "of unknown outcome"), (tally.unsent, "not sent")):
+        if count:
+            said.append(f"- {count:,} {what}")
+    return " ".join(said)
+
+
+def _raise_failures(tally: Tally) -> None:
+    if not tally.failed:
+        return
+    more = [] if tally.failed <= len(tally.failures) else ["..."]
+    if tally.acknowledged:
+        raise PartialFailure(f"{tally.failed:,} of {tally.taken:,} records were refused", tally.failures + more)
+    raise OperationFailed("; ".join(tally.failures[:3] + more))
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _separator(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    separator = unescape(text)
+    if not separator or b"\n" in separator:
+        raise UsageError("the key separator cannot be empty or hold a line break")
+    return separator
+
+
+def _parse_header(text: str) -> tuple[str, bytes | None]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--header {text}: a header has the form name=value")
+    return name, value.encode("utf-8", "surrogateescape")
+
+
+# -- consume ---------------------------------------------------------------------------------------------------------
+
+
+def consume_command(
+    topics: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="What to read.")],
+    partitions: Annotated[
+        list[int] | None, typer.Option("-p", "--partition", help="Only this one. May be repeated.")
+    ] = None,
+    start: Annotated[
+        str,
+        typer.Option(
+            "--from",
+            "--offset",
+            metavar="POSITION",
+            help="beginning, end, an offset, -N for the last N, or a time: ISO 8601 or @milliseconds.",
+        ),
+    ] = "beginning",
+    stop: Annotated[
+        str | None,
+        typer.Option("--to", metavar="POSITION", help="Stop before this offset or time; the end by default."),
+    ] = None,
+    at_most: Annotated[int | None, typer.Option("-n", "--max-messages", help="Stop after so many records.")] = None,
+    follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on and wait for new records.")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", hidden=True)] = False,
+    form: Annotated[
+        RecordForm, typer.Option("-o", "--output", help="Values on lines, JSON lines, or raw values.")
+    ] = RecordForm.VALUE,
+    shape: Annotated[
+        str | None,
+        typer.Option("--format", metavar="TEMPLATE", help="Fields %t %p %o %T %D %k %s %h, as kcat's -f."),
+    ] = None,
+    isolation: Annotated[
+        Isolation, typer.Option("--isolation", "--isolation-level", help="Leave out open and aborted transactions?")
+    ] = Isolation.UNCOMMITTED,
+    null_value: NullValue = None,
+    bootstrap: Bootstrap = None,
+    properties: Properties = None,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+) -> None:
+    """Read records, by default all that are there now, and print their values.
+
+    The order within a partition is kept. Replaces kafka-console-consumer.
+
+    Example: logctl record consume orders --from -10 -o json
+    """
+    if follow and stop is not None:
+        raise UsageError("--follow has no end; it excludes --to")
+    if at_most is not None and at_most < 0:
+        raise UsageError(f"-n {at_most}: a number from 0 up was expected")
+    writer = _writer(form, shape, null_value)
+    with connected(bootstrap, properties, timeout) as session:
+        options = ConsumeOptions(
+            BEGINNING if from_beginning else parse_position(start),
+            None if follow else _stop(stop),
+            tuple(dict.fromkeys(partitions)) if partitions else None,
+            at_most,
+            isolation is Isolation.COMMITTED,
+            session.timeout_s,
+        )
+        consumer = Consumer(session.cluster, topics, options)
+        consumer.open(session.deadline)
+        _print_records(consumer, writer, at_once=follow)
+
+
+def _stop(text: str | None) -> Position:
+    return END if text is None else parse_position(text)
+
+
+def _writer(form: RecordForm, shape: str | None, null_value: str | None) -> Writer:
+    null = _bytes(null_value) or b""
+    if shape is not None:
+        return template(shape, null)
+    return {RecordForm.VALUE: values(null), RecordForm.JSON: as_json, RecordForm.RAW: raw()}[form]
+
+
+def _print_records(consumer: Consumer, writer: Writer, *, at_once: bool) -> None:
+    """Write records as they come: exact bytes to a file or pipe, control characters spelt out at a terminal."""
+    terminal = sys.stdout.isatty()
+    for event in consumer.read():
+        if isinstance(event, Notice):
+            output.warn(event.sentence)
+            continue
+        data = b"".join([writer(event.topic, event.partition, record) for record in event.records])
+        if terminal:
+            output.write(output.neutral_text(data.decode("utf-8", "backslashreplace")))
+        else:
+            sys.stdout.buffer.write(data)
+        if at_once or terminal:
+            sys.stdout.flush()
