@@ -1,4 +1,4 @@
-"""ExpireDelegationToken (key 40)."""
+"""ExpireDelegationToken (key 40): bring the end of a token nearer (KIP-48). Version 2 is flexible."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from logctl.wire.schema import BYTES, INT16, INT32, INT64, Message, field
 
 
 class ExpireDelegationTokenRequest(Message, api_key=40, versions="1-2", flexible="2+"):
-    hmac: Buffer = field(BYTES, "0+")
-    expiry_time_period_ms: int = field(INT64, "0+")
+    hmac: Buffer = field(BYTES, "0+")                # the token's secret, which also names it
+    expiry_time_period_ms: int = field(INT64, "0+")  # time until it ends; negative for at once
 
 
 class ExpireDelegationTokenResponse(Message, api_key=40, versions="1-2", flexible="2+"):
-    error_code: int = field(INT16, "0+")
-    expiry_timestamp_ms: int = field(INT64, "0+")
-    throttle_time_ms: int = field(INT32, "0+")
+    error_code: int = field(INT16, "0+")           # 0, or what went wrong
+    expiry_timestamp_ms: int = field(INT64, "0+")  # when it ends now
+    throttle_time_ms: int = field(INT32, "0+")     # how long the quota delayed, or is to delay, this client

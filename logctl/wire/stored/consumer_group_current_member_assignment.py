@@ -1,4 +1,4 @@
-"""ConsumerGroupCurrentMemberAssignment, as Apache Kafka stores it."""
+"""ConsumerGroupCurrentMemberAssignment: what a member owns now, type 8 (__consumer_offsets)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from logctl.wire.schema import INT8, INT32, STRING, UUID, Message, Struct, array
 
 
 class ConsumerGroupCurrentMemberAssignmentKey(Message, api_key=8, versions="0"):
-    group_id: str = field(STRING, "0")
-    member_id: str = field(STRING, "0")
+    group_id: str = field(STRING, "0")   # group
+    member_id: str = field(STRING, "0")  # member's id within the group
 
 
 class TopicPartitions(Struct):
-    topic_id: bytes = field(UUID, "0+")
-    partitions: list[int] = field(array(INT32), "0+")
+    topic_id: bytes = field(UUID, "0+")  # topic, by identifier
+    partitions: list[int] = field(array(INT32), "0+")  # partition numbers
+    # member epoch at which it got each of them: older commits are fenced
     assignment_epochs: list[int] | None = field(array(INT32), "0+", nullable="0+", tagged="0+", tag=0)
 
 
 class ConsumerGroupCurrentMemberAssignmentValue(Message, api_key=8, versions="0", flexible="0+"):
-    member_epoch: int = field(INT32, "0+")
+    member_epoch: int = field(INT32, "0+")  # member's epoch, raised with each change of its assignment
+    # epoch before the last bump: accepted too, as the answer with the new one may be lost
     previous_member_epoch: int = field(INT32, "0+")
-    state: int = field(INT8, "0+")
-    assigned_partitions: list[TopicPartitions] = field(array(TopicPartitions), "0+")
+    state: int = field(INT8, "0+")  # 0 stable, 1 unrevoked partitions, 2 unreleased partitions, 127 unknown
+    assigned_partitions: list[TopicPartitions] = field(array(TopicPartitions), "0+")  # what it owns, or is to own now
+    # what it still has to give up
     partitions_pending_revocation: list[TopicPartitions] = field(array(TopicPartitions), "0+")

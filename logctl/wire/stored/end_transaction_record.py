@@ -1,4 +1,4 @@
-"""EndTransactionRecord, as Apache Kafka stores it."""
+"""EndTransactionRecord: everything since the last begin counts (metadata log, KIP-868)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""NoOpRecord, as Apache Kafka stores it."""
+"""NoOpRecord: nothing; written now and then so that followers see progress (metadata log, KIP-835)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""ProducerSnapshot, as Apache Kafka stores it."""
+"""ProducerSnapshot: what a log knew of its producers at an offset: `<offset>.snapshot` beside the segments.
+
+The file holds int16 version (1) and this. The checksum covers everything behind itself.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +9,16 @@ from logctl.wire.schema import INT16, INT32, INT64, UINT32, Message, Struct, arr
 
 
 class ProducerEntry(Struct):
-    producer_id: int = field(INT64, "1")
-    epoch: int = field(INT16, "1")
-    last_sequence: int = field(INT32, "1")
-    last_offset: int = field(INT64, "1")
-    offset_delta: int = field(INT32, "1")
-    timestamp: int = field(INT64, "1")
-    coordinator_epoch: int = field(INT32, "1")
-    current_txn_first_offset: int = field(INT64, "1")
+    producer_id: int = field(INT64, "1")               # producer
+    epoch: int = field(INT16, "1")                     # its epoch
+    last_sequence: int = field(INT32, "1")             # sequence number of its last record; -1 none
+    last_offset: int = field(INT64, "1")               # offset of its last record; -1 none
+    offset_delta: int = field(INT32, "1")              # records in its last batch, less one
+    timestamp: int = field(INT64, "1")                 # of its last batch, in ms
+    coordinator_epoch: int = field(INT32, "1")         # of the last transaction marker; -1 none
+    current_txn_first_offset: int = field(INT64, "1")  # where its open transaction begins; -1 none
 
 
 class ProducerSnapshot(Message, versions="1"):
-    crc: int = field(UINT32, "1")
-    producer_entries: list[ProducerEntry] = field(array(ProducerEntry), "1")
+    crc: int = field(UINT32, "1")                                             # CRC-32C of the rest
+    producer_entries: list[ProducerEntry] = field(array(ProducerEntry), "1")  # one per producer

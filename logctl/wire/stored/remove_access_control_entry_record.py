@@ -1,4 +1,4 @@
-"""RemoveAccessControlEntryRecord, as Apache Kafka stores it."""
+"""RemoveAccessControlEntryRecord: an access control entry was removed (metadata log)."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from logctl.wire.schema import UUID, Message, field
 
 
 class RemoveAccessControlEntryRecord(Message, api_key=19, versions="0", flexible="0+"):
-    id: bytes = field(UUID, "0+")
+    id: bytes = field(UUID, "0+")  # names the entry

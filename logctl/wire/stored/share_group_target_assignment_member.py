@@ -1,4 +1,4 @@
-"""ShareGroupTargetAssignmentMember, as Apache Kafka stores it."""
+"""ShareGroupTargetAssignmentMember: what a member is to read, type 13 (__consumer_offsets)."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from logctl.wire.schema import INT32, STRING, UUID, Message, Struct, array, fiel
 
 
 class ShareGroupTargetAssignmentMemberKey(Message, api_key=13, versions="0"):
-    group_id: str = field(STRING, "0")
-    member_id: str = field(STRING, "0")
+    group_id: str = field(STRING, "0")   # group
+    member_id: str = field(STRING, "0")  # member's id within the group
 
 
 class TopicPartition(Struct):
-    topic_id: bytes = field(UUID, "0+")
-    partitions: list[int] = field(array(INT32), "0+")
+    topic_id: bytes = field(UUID, "0+")                # topic, by identifier
+    partitions: list[int] = field(array(INT32), "0+")  # partition numbers
 
 
 class ShareGroupTargetAssignmentMemberValue(Message, api_key=13, versions="0", flexible="0+"):
-    topic_partitions: list[TopicPartition] = field(array(TopicPartition), "0+")
+    topic_partitions: list[TopicPartition] = field(array(TopicPartition), "0+")  # by topic

@@ -1,4 +1,4 @@
-"""ShareUpdate, as Apache Kafka stores it."""
+"""ShareUpdate: what changed in a share partition since its snapshot (__share_group_state, KIP-932)."""
 
 from __future__ import annotations
 
@@ -6,21 +6,22 @@ from logctl.wire.schema import INT8, INT16, INT32, INT64, STRING, UUID, Message,
 
 
 class ShareUpdateKey(Message, api_key=1, versions="0"):
-    group_id: str = field(STRING, "0")
-    topic_id: bytes = field(UUID, "0")
-    partition: int = field(INT32, "0")
+    group_id: str = field(STRING, "0")  # group
+    topic_id: bytes = field(UUID, "0")  # topic, by identifier
+    partition: int = field(INT32, "0")  # partition number
 
 
 class StateBatch(Struct):
-    first_offset: int = field(INT64, "0+")
-    last_offset: int = field(INT64, "0+")
-    delivery_state: int = field(INT8, "0+")
-    delivery_count: int = field(INT16, "0+")
+    first_offset: int = field(INT64, "0+")    # first record of the range
+    last_offset: int = field(INT64, "0+")     # last record of the range, inclusive
+    delivery_state: int = field(INT8, "0+")   # 0 available, 2 acknowledged, 4 archived
+    delivery_count: int = field(INT16, "0+")  # how often these records were handed out
 
 
 class ShareUpdateValue(Message, api_key=1, versions="0", flexible="0+"):
-    snapshot_epoch: int = field(INT32, "0+")
-    leader_epoch: int = field(INT32, "0+")
-    start_offset: int = field(INT64, "0+")
+    snapshot_epoch: int = field(INT32, "0+")  # snapshot this builds on
+    leader_epoch: int = field(INT32, "0+")  # epoch of the partition's leader that wrote
+    start_offset: int = field(INT64, "0+")  # first record not yet finished; -1 unchanged
+    # records from the start offset on whose delivery is finished; -1 unknown (KIP-1226)
     delivery_complete_count: int = field(INT32, "0+", tagged="0+", tag=0, default=-1)
-    state_batches: list[StateBatch] = field(array(StateBatch), "0+")
+    state_batches: list[StateBatch] = field(array(StateBatch), "0+")  # ranges whose state changed

@@ -1,4 +1,5 @@
-"""StreamsGroupTargetAssignmentMetadata, as Apache Kafka stores it."""
+"""StreamsGroupTargetAssignmentMetadata: which epoch the target assignment was made for, type 20 (__consumer_offsets).
+"""
 
 from __future__ import annotations
 
@@ -6,9 +7,9 @@ from logctl.wire.schema import INT32, INT64, STRING, Message, field
 
 
 class StreamsGroupTargetAssignmentMetadataKey(Message, api_key=20, versions="0"):
-    group_id: str = field(STRING, "0")
+    group_id: str = field(STRING, "0")  # group
 
 
 class StreamsGroupTargetAssignmentMetadataValue(Message, api_key=20, versions="0", flexible="0+"):
-    assignment_epoch: int = field(INT32, "0+")
-    assignment_timestamp: int = field(INT64, "0+", tagged="0+", tag=0)
+    assignment_epoch: int = field(INT32, "0+")                          # group epoch it was made for
+    assignment_timestamp: int = field(INT64, "0+", tagged="0+", tag=0)  # when it was made, in ms
