@@ -1,0 +1,398 @@
+"""Who leads the metadata log: a machine that is told what happened and answers what to do.
+
+Theory of operation
+-------------------
+`step` takes a message from another voter, `tick` the time, `flushed` and `follower_fetched` how far logs have got.
+None of them does anything; what there is to do gathers in a `Ready`, which the owner takes with `ready()` and carries
+out in the order of its fields: the election state goes to disk before any message leaves and before anything is
+appended, because a vote that is forgotten can be given twice.
+
+Time is an argument, chance is a callable, the log is seen through `LogView`. With one voter the same path is walked at
+once: it stands, votes for itself, has the majority, leads.
+
+What makes it safe: an epoch only grows; a voter votes once per epoch, and only for a candidate whose log is at least as
+long as its own; a leader counts an offset as committed when a majority has it on disk and it belongs to the leader's
+own epoch (older records are committed by the ones behind them). What makes it live: timeouts with jitter, a pre-vote so
+that a voter that was cut off does not unseat a leader that works, and a leader that resigns when the majority stops
+fetching from it.
+
+Sources: KIP-595 (Raft for Kafka), KIP-996 (pre-vote). Not here: changing the voters (KIP-853), and moving the records
+themselves; whoever fetches and serves them reports here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol, assert_never
+
+from logctl.engine.quorum.election_state import NOBODY, ElectionState
+from logctl.engine.quorum.majority import Outcome, committed_offset, majority, outcome
+from logctl.engine.quorum.messages import BeginEpoch, BeginEpochAnswer, EndEpoch, Envelope, Message, Vote, VoteAnswer
+from logctl.engine.quorum.roles import (
+    NEXT,
+    Candidate,
+    Follower,
+    Leader,
+    Progress,
+    Prospective,
+    Resigned,
+    Role,
+    Unattached,
+)
+
+
+class LogView(Protocol):
+    """What the machine asks of the log."""
+
+    @property
+    def end_offset(self) -> int:
+        """The next offset to be written."""
+
+    @property
+    def flushed_end(self) -> int:
+        """Everything below is on disk."""
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch of the last record; 0 for an empty log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Apache's controller.quorum.*.timeout.ms."""
+
+    election_timeout_ms: int = 1000
+    fetch_timeout_ms: int = 2000
+    election_backoff_max_ms: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class LeaderChange:
+    """The first thing a leader appends: who leads, who may vote, who voted for it."""
+
+    leader_id: int
+    epoch: int
+    voters: tuple[int, ...]
+    granting: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Ready:
+    """What to do now, in this order."""
+
+    state: ElectionState | None = None  # on disk BEFORE anything below happens
+    leader_change: LeaderChange | None = None  # append this, in its epoch, before any other record of that epoch
+    messages: list[Envelope] = field(default_factory=list)
+    high_watermark: int | None = None  # everything below is committed
+    said: list[str] = field(default_factory=list)  # sentences for the diary
+
+    def __bool__(self) -> bool:
+        return bool(self.state or self.leader_change or self.messages or self.said or self.high_watermark is not None)
+
+
+class RaftNode:
+    """One voter. See the theory above."""
+
+    def __init__(
+        self,
+        node_id: int,
+        voters: tuple[int, ...],
+        log: LogView,
+        state: ElectionState,
+        jitter: Callable[[int], int],
+        timing: Timing = Timing(),
+    ) -> None:
+        """`jitter(n)` answers a number from 0 to n - 1. `state` is what was read from disk."""
+        assert node_id in voters
+        self.node_id = node_id
+        self.voters = voters
+        self.log = log
+        self.timing = timing
+        self.epoch = state.epoch
+        self.high_watermark: int | None = None
+        self.role: Role = Unattached(0, state.voted_id)
+        self._saved = state
+        self._jitter = jitter
+        self._ready = Ready()
+
+    # ---- what the owner calls ----
+
+    def start(self, now_ms: int) -> None:
+        """Take up work after a restart. A voter that led when it stopped leads that epoch no more."""
+        saved = self._saved
+        if len(self.voters) == 1:
+            self._stand(now_ms)
+        elif saved.leader_id == self.node_id:
+            self.role = Resigned(self._election_deadline(now_ms), saved.voted_id)
+        elif saved.leader_id != NOBODY:
+            self.role = Follower(now_ms + self.timing.fetch_timeout_ms, saved.leader_id, saved.voted_id)
+        else:
+            self.role = Unattached(self._election_deadline(now_ms), saved.voted_id)
+
+    def ready(self) -> Ready | None:
+        """What there is to do since the last call; None for nothing."""
+        self._note_state()
+        if not self._ready:
+            return None
+        taken, self._ready = self._ready, Ready()
+        return taken
+
+    def step(self, envelope: Envelope, now_ms: int) -> None:
+        """A message has arrived."""
+        source, message = envelope.source, envelope.message
+        if message.epoch > self.epoch:
+            self._observe(source, message, now_ms)
+        match message:
+            case Vote():
+                self._answer_vote(source, message, now_ms)
+            case VoteAnswer():
+                self._count_vote(source, message, now_ms)
+            case BeginEpoch():
+                self._follow_begin(source, message, now_ms)
+            case BeginEpochAnswer():
+                self._heard(source, message)
+            case EndEpoch():
+                self._succeed(source, message, now_ms)
+            case _:
+                assert_never(message)
+
+    def tick(self, now_ms: int) -> None:
+        """Time has passed."""
+        if now_ms < self.role.deadline_ms:
+            return
+        if isinstance(self.role, Leader):
+            self._check_majority(self.role, now_ms)
+        else:
+            self._ask_first(now_ms)
+
+    @property
+    def deadline_ms(self) -> int | None:
+        """When `tick` has something to do; None for a leader without other voters, whom time cannot unseat."""
+        return None if self.is_leader and len(self.voters) == 1 else self.role.deadline_ms
+
+    @property
+    def is_leader(self) -> bool:
+        return isinstance(self.role, Leader)
+
+    @property
+    def leader_id(self) -> int:
+        """Who leads this epoch as far as this node knows; NOBODY."""
+        if isinstance(self.role, Leader):
+            return self.node_id
+        return self.role.leader_id if isinstance(self.role, Follower) else NOBODY
+
+    def flushed(self) -> None:
+        """The own log has more on disk."""
+        if isinstance(self.role, Leader):
+            self._commit(self.role)
+
+    def follower_fetched(self, voter: int, offset: int, now_ms: int) -> None:
+        """Leader: a voter asks for records from `offset` on, so it has everything below on disk."""
+        if not isinstance(self.role, Leader) or voter not in self.role.progress:
+            return
+        self.role.progress[voter] = Progress(offset, now_ms, heard=True)
+        self._commit(self.role)
+
+    def fetched(self, leader_id: int, high_watermark: int, now_ms: int) -> None:
+        """Follower: a fetch from the leader of this epoch has succeeded and its records are on disk."""
+        role = self.role
+        if isinstance(role, Follower) and role.leader_id == leader_id:
+            role.has_fetched = True
+            role.deadline_ms = now_ms + self.timing.fetch_timeout_ms
+            self._advance(min(high_watermark, self.log.flushed_end))
+
+    def resign(self, now_ms: int) -> None:
+        """Leader: step down in order; the voter that is furthest may stand at once."""
+        if not isinstance(self.role, Leader):
+            return
+        progress = self.role.progress
+        successors = tuple(sorted(progress, key=lambda voter: (-progress[voter].offset, voter)))
+        for voter in successors:
+            self._send(voter, EndEpoch(self.epoch, successors))
+        self._become(Resigned(self._election_deadline(now_ms), self.node_id), f"resigns epoch {self.epoch}")
+
+    # ---- transitions ----
+
+    def _become(self, role: Role, sentence: str) -> None:
+        assert type(role) in NEXT[type(self.role)], f"{self.role} does not become {role}"
+        self.role = role
+        self._ready.said.append(f"node {self.node_id} {sentence}")
+
+    def _enter(self, epoch: int) -> None:
+        assert epoch > self.epoch, "an epoch only grows"
+        self.epoch = epoch
+
+    def _observe(self, source: int, message: Message, now_ms: int) -> None:
+        """Somebody is in a higher epoch: join it, as a follower where its leader is known."""
+        self._enter(message.epoch)
+        leader = source if isinstance(message, BeginEpoch) else getattr(message, "leader_id", NOBODY)
+        if leader not in (NOBODY, self.node_id):
+            self._follow(leader, now_ms)
+        else:
+            self._become(
+                Unattached(self._election_deadline(now_ms)), f"joins epoch {self.epoch}, whose leader it does not know"
+            )
+
+    def _follow(self, leader_id: int, now_ms: int, voted_id: int = NOBODY) -> None:
+        role = Follower(now_ms + self.timing.fetch_timeout_ms, leader_id, voted_id)
+        self._become(role, f"follows node {leader_id} in epoch {self.epoch}")
+
+    def _ask_first(self, now_ms: int) -> None:
+        """Nobody leads, or not any more: find out whether an election could be won before calling one."""
+        if len(self.voters) == 1:
+            self._stand(now_ms)
+            return
+        role = Prospective(self._election_deadline(now_ms), self._voted_id, self.leader_id, granted={self.node_id})
+        self._become(role, f"asks whether it would be elected after epoch {self.epoch}")
+        for voter in self._others():
+            self._send(voter, self._vote(pre_vote=True))
+
+    def _stand(self, now_ms: int) -> None:
+        self._enter(self.epoch + 1)
+        role = Candidate(self._election_deadline(now_ms), self.node_id, granted={self.node_id})
+        self._become(role, f"stands for election in epoch {self.epoch}")
+        for voter in self._others():
+            self._send(voter, self._vote(pre_vote=False))
+        self._conclude(role, now_ms)
+
+    def _lead(self, candidate: Candidate, now_ms: int) -> None:
+        start = self.log.end_offset
+        progress = {voter: Progress(0, now_ms) for voter in self._others()}
+        self._become(
+            Leader(self._begin_deadline(now_ms), start, progress),
+            f"leads epoch {self.epoch} from offset {start}",
+        )
+        self._ready.leader_change = LeaderChange(
+            self.node_id, self.epoch, self.voters, tuple(sorted(candidate.granted))
+        )
+        for voter in progress:
+            self._send(voter, BeginEpoch(self.epoch))
+
+    # ---- votes ----
+
+    def _answer_vote(self, source: int, vote: Vote, now_ms: int) -> None:
+        granted = vote.epoch == self.epoch and source in self.voters and self._would_grant(source, vote)
+        if granted and not vote.pre_vote:
+            self._become(
+                Unattached(self._election_deadline(now_ms), source), f"votes for node {source} in epoch {self.epoch}"
+            )
+        self._send(source, VoteAnswer(self.epoch, self.leader_id, granted, vote.pre_vote))
+
+    def _would_grant(self, source: int, vote: Vote) -> bool:
+        long_enough = (vote.last_epoch, vote.last_offset) >= (self.log.last_epoch, self.log.end_offset)
+        match self.role:
+            case Leader():
+                return False
+            case Follower(has_fetched=has_fetched):
+                return vote.pre_vote and not has_fetched and long_enough
+            case Unattached(voted_id=voted_id) | Prospective(voted_id=voted_id, leader_id=-1):
+                free = vote.pre_vote or voted_id in (NOBODY, source)
+                return free and long_enough
+            case _:
+                return vote.pre_vote and long_enough
+
+    def _count_vote(self, source: int, answer: VoteAnswer, now_ms: int) -> None:
+        role = self.role
+        expected = Prospective if answer.pre_vote else Candidate
+        if answer.epoch != self.epoch or not isinstance(role, expected) or source not in self.voters:
+            return
+        (role.granted if answer.granted else role.rejected).add(source)
+        assert isinstance(role, Prospective | Candidate)
+        self._conclude(role, now_ms)
+
+    def _conclude(self, role: Prospective | Candidate, now_ms: int) -> None:
+        result = outcome(len(self.voters), len(role.granted), len(role.rejected - role.granted))
+        if result is Outcome.WON:
+            if isinstance(role, Candidate):
+                self._lead(role, now_ms)
+            else:
+                self._stand(now_ms)
+        elif result is Outcome.LOST:
+            self._lost(role, now_ms)
+
+    def _lost(self, role: Prospective | Candidate, now_ms: int) -> None:
+        """Back to the leader if the majority still has one; else wait a random while, so that not all stand at once."""
+        if isinstance(role, Prospective) and role.leader_id != NOBODY:
+            self._follow(role.leader_id, now_ms, role.voted_id)
+            return
+        backoff = 1 + self._jitter(self.timing.election_backoff_max_ms)
+        self._become(Unattached(now_ms + backoff, role.voted_id), f"is not elected after epoch {self.epoch}")
+
+    # ---- epochs begin and end ----
+
+    def _follow_begin(self, source: int, begin: BeginEpoch, now_ms: int) -> None:
+        if begin.epoch == self.epoch:
+            assert not self.is_leader, f"nodes {self.node_id} and {source} both lead epoch {self.epoch}"
+            if self.leader_id != source:
+                self._follow(source, now_ms, self._voted_id)
+        self._send(source, BeginEpochAnswer(self.epoch, self.leader_id))
+
+    def _heard(self, source: int, answer: BeginEpochAnswer) -> None:
+        if isinstance(self.role, Leader) and answer.epoch == self.epoch and source in self.role.progress:
+            self.role.progress[source].heard = True
+
+    def _succeed(self, source: int, end: EndEpoch, now_ms: int) -> None:
+        """Sooner the longer the own log: first place at once, the others after a while that grows with their place."""
+        if end.epoch != self.epoch or self.leader_id != source or self.node_id not in end.successors:
+            return
+        place = end.successors.index(self.node_id)
+        if place == 0:
+            self._ask_first(now_ms)
+        else:
+            wait = place * self.timing.election_backoff_max_ms // len(end.successors)
+            self.role.deadline_ms = min(self.role.deadline_ms, now_ms + 1 + wait + self._jitter(50))
+
+    def _check_majority(self, leader: Leader, now_ms: int) -> None:
+        """Leader: give up when a majority has not fetched for long; tell those who may not know who leads."""
+        silence = self.timing.fetch_timeout_ms * 3 // 2
+        recent = 1 + sum(now_ms - progress.fetched_ms < silence for progress in leader.progress.values())
+        if recent < majority(len(self.voters)):
+            silent = f"{len(self.voters) - recent} of {len(self.voters)} voters have not fetched for {silence} ms"
+            role = Resigned(self._election_deadline(now_ms), self.node_id)
+            self._become(role, f"resigns epoch {self.epoch}: {silent}")
+            return
+        leader.deadline_ms = self._begin_deadline(now_ms)
+        for voter, progress in leader.progress.items():
+            if not progress.heard:
+                self._send(voter, BeginEpoch(self.epoch))
+
+    # ---- what is committed ----
+
+    def _commit(self, leader: Leader) -> None:
+        ends = [self.log.flushed_end, *(progress.offset for progress in leader.progress.values())]
+        end = committed_offset(ends)
+        if end > leader.epoch_start:
+            self._advance(end)
+
+    def _advance(self, high_watermark: int) -> None:
+        if self.high_watermark is None or high_watermark > self.high_watermark:
+            self.high_watermark = high_watermark
+            self._ready.high_watermark = high_watermark
+
+    # ---- small things ----
+
+    def _note_state(self) -> None:
+        state = ElectionState(self.epoch, self.leader_id, self._voted_id)
+        if state != self._saved:
+            self._saved = self._ready.state = state
+
+    @property
+    def _voted_id(self) -> int:
+        """A leader needs no vote of its own on disk: that it led says as much."""
+        return NOBODY if isinstance(self.role, Leader) else self.role.voted_id
+
+    def _vote(self, *, pre_vote: bool) -> Vote:
+        return Vote(self.epoch, self.log.last_epoch, self.log.end_offset, pre_vote)
+
+    def _send(self, target: int, message: Message) -> None:
+        self._ready.messages.append(Envelope(self.node_id, target, message))
+
+    def _others(self) -> list[int]:
+        return [voter for voter in self.voters if voter != self.node_id]
+
+    def _election_deadline(self, now_ms: int) -> int:
+        return now_ms + self.timing.election_timeout_ms + self._jitter(self.timing.election_timeout_ms)
+
+    def _begin_deadline(self, now_ms: int) -> int:
+        return now_ms + self.timing.fetch_timeout_ms // 2
