@@ -1,9 +1,9 @@
 """Nodes on this machine: where their data lies, who is running, and where it can be reached.
 
-A data folder holds one log directory for each node (`node-1/`) and the diaries of nodes in the background (`node-1.log`).
-A running node holds the lock `.lock` in each of its log directories, as Apache Kafka does, and says who it is in
-`.logctl-node.json` beside it. The lock alone tells whether a node runs: the kernel drops it with the process, so nothing
-here can be stale. A description without a holder is that of a node that did not stop in order.
+A data folder holds one log directory for each node (`node-1/`) and the diaries of nodes in the background
+(`node-1.log`). A running node holds the lock `.lock` in each of its log directories, as Apache Kafka does, and says
+who it is in `.logctl-node.json` beside it. The lock alone tells whether a node runs: the kernel drops it with the
+process, so nothing here can be stale. A description without a holder is that of a node that did not stop in order.
 
 Needs nothing but the standard library, so that the engine, the admin room and the shell commands can share it.
 """
@@ -17,11 +17,12 @@ import struct
 import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 LOCK: Final = ".lock"
 DESCRIPTION: Final = ".logctl-node.json"
 
+_BATCH_HEAD = struct.Struct(">qiibihi")
 _POSIX_LOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 
 
@@ -155,3 +156,43 @@ def _said(log_dir: Path) -> LocalNode | None:
 
 def _with(node: LocalNode, **changes: object) -> LocalNode:
     return LocalNode(**{**asdict(node), **changes})
+
+
+def metadata_end(node: LocalNode) -> int | None:
+    """The offset after the last record of a node's metadata log, read from its files; None when there are none."""
+    folder = Path(node.log_dir) / "__cluster_metadata-0"
+    segments = sorted(folder.glob("[0-9]" * 20 + ".log"))
+    if not segments:
+        return None
+    try:
+        with open(segments[-1], "rb") as file:
+            return _end_of_batches(file, _near_the_end(segments[-1].with_suffix(".index")), int(segments[-1].stem))
+    except OSError:
+        return None
+
+
+def _near_the_end(index: Path) -> int:
+    """The position of the last entry of a sparse index; what was reserved behind it is zero."""
+    position = 0
+    try:
+        entries = index.read_bytes()
+    except OSError:
+        return 0
+    for offset, found in struct.iter_unpack(">ii", entries[: len(entries) // 8 * 8]):
+        if offset == 0 and found == 0:
+            break
+        position = found
+    return position
+
+
+def _end_of_batches(file: BinaryIO, position: int, end: int) -> int:
+    """Walk the heads of whole batches from `position` on; see wire/records for the layout."""
+    size = os.fstat(file.fileno()).st_size
+    while position + _BATCH_HEAD.size <= size:
+        file.seek(position)
+        base_offset, length, _, _, _, _, last_delta = _BATCH_HEAD.unpack(file.read(_BATCH_HEAD.size))
+        if length <= 0 or position + 12 + length > size:
+            break
+        end = base_offset + last_delta + 1
+        position += 12 + length
+    return end

@@ -1,0 +1,129 @@
+"""`logctl up` and `logctl down`: a node on this machine, in one word."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from logctl import local
+from logctl.cli.options import parse_duration_s
+from logctl.cli.output import neutral, note
+from logctl.errors import Declined, OperationFailed, UsageError
+
+DEFAULT_PORT: Final = 9092
+PATIENCE_S: Final = 1.0
+"""A start that takes longer than this is told about while it happens."""
+
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="Data folder. Without it: logctl/ in the user's data folder."),
+]
+LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="How the diary is written.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("-c", "--config-set", metavar="NAME=VALUE", help="A setting, by Apache's name. May be repeated."),
+]
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(up)
+    app.command()(down)
+
+
+def up(
+    data: Data = None,
+    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
+    detach: Annotated[bool, typer.Option("--detach", help="Return when the node is ready.")] = False,
+    settings: Settings = None,
+    log_format: LogFormat = "text",
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="With --detach: how long to wait.")] = "60s",
+) -> None:
+    """Run a node on this machine: on loopback, formatted on first use, in the foreground."""
+    if log_format not in ("text", "json"):
+        raise UsageError(f"--log-format is text or json, not {log_format!r}")
+    wait_s = parse_duration_s(timeout)
+    folder = (data or local.data_home()).absolute()
+    if _runs_already(folder):
+        return
+    from logctl.engine.lifecycle import local_entries
+
+    log_dir = local.log_dir_of(folder, 1)
+    entries = local_entries(log_dir, port) + given_settings(settings)
+    if detach:
+        _start_detached(folder, log_dir, entries, log_format, wait_s)
+    else:
+        from logctl.engine.node import run
+
+        run(entries, log_format=log_format, format_if_new=True)
+
+
+def given_settings(settings: list[str] | None) -> list[Any]:
+    """`-c name=value` as entries."""
+    from logctl.engine.config_file import Entry
+
+    entries = []
+    for text in settings or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"-c {text}: a setting is written as name=value")
+        entries.append(Entry(name.strip(), value.strip(), f"-c {name.strip()}"))
+    return entries
+
+
+def _runs_already(folder: Path) -> bool:
+    running = [node for node in local.nodes_in(folder) if node.is_running]
+    for node in running:
+        where = f" at {', '.join(node.addresses)}" if node.addresses else ""
+        note(f"node {node.node_id} is {node.state} already{where} (process {node.pid}, data in {node.log_dir})")
+    return bool(running)
+
+
+def _start_detached(folder: Path, log_dir: Path, entries: list[Any], log_format: str, wait_s: float) -> None:
+    from logctl.engine import lifecycle
+    from logctl.engine.settings import Settings
+
+    Settings.of(entries)
+    _make(folder)
+    begun = time.monotonic()
+    started = lifecycle.start_detached(entries, folder / f"{log_dir.name}.log", log_format)
+    for entry in started.events(wait_s):
+        if time.monotonic() - begun > PATIENCE_S:
+            note(neutral(entry["message"]))
+    node = local.describe(log_dir)
+    if not node.addresses or not lifecycle.answers(node.addresses[0], wait_s):
+        raise OperationFailed(f"the node says it is ready, but does not answer at {node.addresses}")
+    note(f"node {node.node_id} is ready at {node.addresses[0]} (process {node.pid}, diary in {node.diary})")
+    note("next: `logctl topic create NAME`; stop it with `logctl down`")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OperationFailed(
+            f"cannot create the data folder {folder}: {error.strerror}", "name another one with --data DIR"
+        ) from error
+
+
+def down(
+    data: Data = None,
+    timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long to wait for the end.")] = "60s",
+) -> None:
+    """Stop the nodes of a data folder in order."""
+    wait_s = parse_duration_s(timeout)
+    folder = (data or local.data_home()).absolute()
+    running = [node for node in local.nodes_in(folder) if node.is_running]
+    if not running:
+        note(f"nothing is running in {folder}")
+        return
+    from logctl.engine.lifecycle import stop
+
+    for node in running:
+        if node.pid is None or node.pid <= 0:
+            raise Declined(f"node {node.node_id} is held by a process that cannot be seen from here")
+        begun = time.monotonic()
+        stop(node, wait_s)
+        note(f"node {node.node_id} (process {node.pid}) stopped in {time.monotonic() - begun:.1f} s")

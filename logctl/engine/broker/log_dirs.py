@@ -1,0 +1,106 @@
+"""The log directories of a node: what lies in them, their checkpoints, and what happens when one fails.
+
+A directory is read once, at the start: the checkpoints say from where each log must be recovered, the mark of an
+orderly stop says that none must. Names of folders are Apache Kafka's: `orders-0`, and for what is on its way out
+`orders-0.<32 hex digits>-delete` or, set aside because the cluster knows nothing of it, `...-stray`.
+
+A directory whose disk failed stays failed until the node is started anew: its replicas answer KAFKA_STORAGE_ERROR,
+and nothing more is written to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from logctl.engine.log import checkpoints
+from logctl.engine.log.directory import is_retired
+from logctl.engine.log.disk import Disk
+
+_FOLDER: Final = re.compile(r"(?P<topic>[a-zA-Z0-9._-]{1,249})-(?P<partition>\d+)")
+METADATA_FOLDER: Final = "__cluster_metadata-0"
+
+
+class Place(NamedTuple):
+    """A log's name in the checkpoints and on disk."""
+
+    topic: str
+    partition: int
+
+    @property
+    def folder(self) -> str:
+        return f"{self.topic}-{self.partition}"
+
+
+class Bounds(NamedTuple):
+    """What a directory has to say about its logs when it is checkpointed."""
+
+    place: Place
+    start_offset: int
+    flushed_end: int
+    high_watermark: int
+
+
+class LogDir:
+    """One directory. `notes` collects sentences for the diary."""
+
+    def __init__(self, disk: Disk, path: str, directory_id: bytes) -> None:
+        self.disk = disk
+        self.path = path
+        self.directory_id = directory_id
+        self.failed = False
+        self.notes: list[str] = []
+        self.broker_epoch = _epoch_of_the_last_stop(disk, path)
+        self.clean = checkpoints.take_clean_shutdown(disk, path)
+        self._recovery_points = self._read(checkpoints.RECOVERY_POINTS)
+        self._starts = self._read(checkpoints.LOG_START_OFFSETS)
+
+    def _read(self, name: str) -> checkpoints.Offsets:
+        return checkpoints.read_offsets(self.disk, f"{self.path}/{name}", self.notes)
+
+    def path_of(self, place: Place) -> str:
+        return f"{self.path}/{place.folder}"
+
+    def recovery_point(self, place: Place) -> int:
+        return self._recovery_points.get(place, 0)
+
+    def start_offset(self, place: Place) -> int | None:
+        return self._starts.get(place)
+
+    def logs(self) -> Iterator[Place]:
+        """The logs that lie in the directory, without the metadata log."""
+        for name in self.disk.listdir(self.path):
+            found = _FOLDER.fullmatch(name)
+            if found and name != METADATA_FOLDER:
+                yield Place(found["topic"], int(found["partition"]))
+
+    def leaving(self) -> list[str]:
+        """Folders whose deletion was begun before the last stop."""
+        return [f"{self.path}/{name}" for name in self.disk.listdir(self.path) if is_retired(name)]
+
+    def checkpoint(self, logs: Iterable[Bounds]) -> None:
+        """Note how far each log is on disk, where it begins and what readers have seen. Raises DiskFault."""
+        known = list(logs)
+        self._write(checkpoints.RECOVERY_POINTS, {log.place: log.flushed_end for log in known})
+        self._write(checkpoints.LOG_START_OFFSETS, {log.place: log.start_offset for log in known if log.start_offset})
+        self._write(checkpoints.HIGH_WATERMARKS, {log.place: log.high_watermark for log in known})
+
+    def _write(self, name: str, offsets: dict[Place, int]) -> None:
+        plain = {(place.topic, place.partition): offset for place, offset in offsets.items()}
+        checkpoints.write_offsets(self.disk, f"{self.path}/{name}", plain)
+
+    def mark_clean(self, broker_epoch: int) -> None:
+        """Say that every log in it was closed in order. Raises DiskFault."""
+        checkpoints.mark_clean_shutdown(self.disk, self.path, broker_epoch)
+
+
+def _epoch_of_the_last_stop(disk: Disk, path: str) -> int:
+    """The broker epoch that an orderly stop wrote down; -1 when there was none, or it cannot be read."""
+    mark = f"{path}/{checkpoints.CLEAN_SHUTDOWN}"
+    try:
+        return int(json.loads(disk.read_file(mark))["brokerEpoch"]) if disk.exists(mark) else -1
+    except (ValueError, KeyError, TypeError):
+        return -1
+
