@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, encode_snapshot
 from logctl.engine.controller.versions import NEWEST_METADATA_LEVEL, record_version
 from logctl.engine.log.disk import Disk
-from logctl.engine.quorum.snapshots import BOOTSTRAP, encode_snapshot
 from logctl.errors import UsageError
 from logctl.wire.primitives import uuid_from_text, uuid_text
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from logctl.engine.broker.metadata_snapshots import decode_snapshot
 from logctl.engine.directory import (
     Identity,
     check_identity,
@@ -18,7 +19,6 @@ from logctl.engine.directory import (
     write_identity,
 )
 from logctl.engine.log.disk import RealDisk
-from logctl.engine.quorum.snapshots import decode_snapshot
 from logctl.errors import UsageError
 from logctl.wire.primitives import uuid_from_text
 

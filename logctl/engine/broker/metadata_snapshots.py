@@ -13,8 +13,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from logctl.engine.log.disk import Disk
-from logctl.engine.quorum.framing import (
+from logctl.engine.broker.metadata_records import (
     Batch,
     ControlRecord,
     UnreadableRecord,
@@ -24,6 +23,7 @@ from logctl.engine.quorum.framing import (
     encode_control_batch,
     in_batches,
 )
+from logctl.engine.log.disk import Disk
 from logctl.wire.records import CONTROL_SNAPSHOT_FOOTER, CONTROL_SNAPSHOT_HEADER
 from logctl.wire.stored.snapshot_footer_record import SnapshotFooterRecord
 from logctl.wire.stored.snapshot_header_record import SnapshotHeaderRecord
