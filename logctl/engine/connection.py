@@ -255,7 +255,7 @@ class Connection:
             self.touched = True
             server.touched.append(self)
         while end - position >= 4:
-            size = length_at(view, position)[0]
+            size: int = length_at(view, position)[0]
             start = position + 4
             stop = start + size
             if not _REQUEST_BYTES_MIN <= size <= request_bytes_max:

@@ -27,7 +27,7 @@ class Limits:
     creation_rate_per_ip: int = 100
     """`max.connection.creation.rate`, per second and address"""
     reserved_for_own_machine: int = 16
-    """Connections above the maximum that only loopback may use: a full node can still be administered at its console."""
+    """Connections above the maximum for loopback alone: a full node can still be administered at its console."""
     first_byte_ms: int = 10_000
     partial_frame_ms: int = 30_000
     """To complete a frame, plus a second for every 64 KiB that have arrived of it."""

@@ -1,9 +1,9 @@
 """The sending half of a connection.
 
-Answers are lists of parts: bytes, and ranges of log files (anything with `file`, `position` and `length`). A range is
-never copied into memory of its own. A big one goes from the page cache to the socket by sendfile; small ones are read
-into one bounce buffer that all connections share, and leave in one call with the bytes around them. A connection whose
-socket is full keeps only the list of what is left.
+Answers are lists of parts: bytes, and ranges of log files (`broker/range.py`). A range is never copied into memory of
+its own. A big one goes from the page cache to the socket by sendfile; small ones are read into one bounce buffer that
+all connections share, and leave in one call with the bytes around them. A connection whose socket is full keeps only
+the list of what is left.
 """
 
 from __future__ import annotations
@@ -11,31 +11,18 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Sequence
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final
+
+from logctl.engine.broker.range import Range
 
 BOUNCE_BYTES: Final = 256 << 10
 _TURN_BYTES_MAX: Final = 4 << 20
 """Sent at most in one turn, so that a fast reader cannot keep the loop from the others."""
 _JOINED_BYTES_MAX: Final = 128 << 10
 _PARTS_MAX: Final = 512
+_RANGE_WEIGHT: Final = 200
 
 _bounce: Final = memoryview(bytearray(BOUNCE_BYTES))
-
-
-class Readable(Protocol):
-    """A log file: `fileno` for sendfile, `pread_into` for the bounce buffer."""
-
-    def fileno(self) -> int: ...
-
-    def pread_into(self, buffer: memoryview, position: int) -> int: ...
-
-
-class Range(NamedTuple):
-    """What is left of a range that has been sent in part."""
-
-    file: Readable
-    position: int
-    length: int
 
 
 class RangeUnreadable(Exception):
@@ -67,7 +54,7 @@ def _gather(parts: list[Any], first: int) -> list[Any]:
     buffers: list[Any] = []
     used = 0
     for part in parts[first : first + _PARTS_MAX]:
-        if isinstance(part, bytes | memoryview):
+        if not isinstance(part, Range):
             buffers.append(part)
         elif part.length <= BOUNCE_BYTES - used:
             view = _bounce[used : used + part.length]
@@ -107,7 +94,7 @@ def _send_run(sock: socket.socket, parts: list[Any], first: int, run: list[Any])
 def _send_file(sock: socket.socket, parts: list[Any], first: int) -> tuple[int, int]:
     part = parts[first]
     sent = os.sendfile(sock.fileno(), part.file.fileno(), part.position, min(part.length, _TURN_BYTES_MAX))
-    if sent == 0:
+    if not sent:
         raise RangeUnreadable(f"the file ends before position {part.position}")
     if sent == part.length:
         return sent, first + 1
@@ -116,11 +103,9 @@ def _send_file(sock: socket.socket, parts: list[Any], first: int) -> tuple[int, 
 
 
 def _rest(part: Any, sent: int) -> Any:
-    if isinstance(part, bytes | memoryview):
-        return memoryview(part)[sent:]
-    return Range(part.file, part.position + sent, part.length - sent)
+    return part.after(sent) if isinstance(part, Range) else memoryview(part)[sent:]
 
 
 def weight(parts: Sequence[Any]) -> int:
     """Bytes of memory that a list of parts keeps: a range counts as the little it is."""
-    return sum(len(part) if isinstance(part, bytes | memoryview) else 100 for part in parts)
+    return sum(_RANGE_WEIGHT if isinstance(part, Range) else len(part) for part in parts)

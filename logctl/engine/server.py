@@ -365,6 +365,7 @@ class Server:
     def _lose_directory(self, log: Log, fault: DiskFault) -> None:
         """From now on every answer is checked before it leaves: those that speak of a fenced replica are corrected."""
         self.metrics.flush_failures += 1
+        log.fence(fault)
         self.broker.log_dir_failed(log, fault)
         self._lost = _fenced
         for connection in list(self.touched):
@@ -378,7 +379,7 @@ class Server:
     # Requests.
 
     def handle(self, request: Request[Any]) -> Any:
-        """The broker's answer, or UNKNOWN_SERVER_ERROR after a fault of ours. None closes the connection: all is said."""
+        """The broker's answer, or UNKNOWN_SERVER_ERROR after a fault of ours. None closes the connection."""
         try:
             return self.broker.handle(request, self.now_ms)
         except Exception:

@@ -41,7 +41,7 @@ def replica_of(broker: Broker, name: str, partition: int) -> Replica:
 
 
 class Leader(NamedTuple):
-    """Who leads a partition, for the hints of KIP-951. `host` is empty when the client's listener does not lead there."""
+    """Who leads a partition, for the hints of KIP-951. `host` is empty where the client's listener leads nowhere."""
 
     node_id: int
     epoch: int

@@ -144,7 +144,7 @@ class ProducePath:
             return GENERAL
         if batch_bytes + 12 != length or magic != 2 or attributes & _TRANSACTIONAL_OR_CONTROL:
             return GENERAL
-        if tag_bytes and view[end:stop] != _EMPTY_TAGS:
+        if tag_bytes and bytes(view[end:stop]) != _EMPTY_TAGS:
             return GENERAL
         replica = entry.replica
         acks = entry.acks

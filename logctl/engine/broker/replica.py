@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from logctl.engine.broker.range import Range
 from logctl.engine.broker.waiting import Place
 from logctl.engine.log.config import FOREVER_MS
 from logctl.engine.log.log import CLIENT
@@ -22,7 +23,7 @@ from logctl.wire.errors import WireError
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Appends
     from logctl.engine.broker.waiting import Waiting
-    from logctl.engine.log.log import Appended, Log, Slice
+    from logctl.engine.log.log import Appended, Log
 
 NOBODY = -1
 
@@ -200,6 +201,10 @@ class Replica(Place):
             raise WireError(self.refusal)
         self.check_epoch(current_leader_epoch)
 
-    def read(self, offset: int, max_bytes: int, up_to_offset: int, minimum_one_batch: bool) -> Slice:
-        """Where the batches from `offset` on lie in the log's files. Raises WireError OFFSET_OUT_OF_RANGE."""
-        return self.log.read(offset, max_bytes, up_to_offset, minimum_one_batch)
+    def read(self, offset: int, max_bytes: int, up_to_offset: int, minimum_one_batch: bool) -> Range | None:
+        """Where the batches from `offset` on lie, or None where there are none yet.
+
+        Raises WireError OFFSET_OUT_OF_RANGE, and DiskFault.
+        """
+        found = self.log.read(offset, max_bytes, up_to_offset, minimum_one_batch)
+        return Range(found.file, found.position, found.length) if found.file is not None else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from logctl.engine.broker.request import Request
@@ -31,7 +31,7 @@ class Parked:
 
     __slots__ = ("deadline_ms", "done", "places", "request")
 
-    def __init__(self, request: Request, places: Iterable[Place], deadline_ms: int) -> None:
+    def __init__(self, request: Request[Any], places: Iterable[Place], deadline_ms: int) -> None:
         self.request = request
         self.places = tuple(places)
         self.deadline_ms = deadline_ms
@@ -52,7 +52,7 @@ class Waiting:
     def __init__(self) -> None:
         self._deadlines: list[tuple[int, int, Parked]] = []
         self._order = count()
-        self._by_request: dict[Request, Parked] = {}
+        self._by_request: dict[Request[Any], Parked] = {}
         self._stirred: dict[Parked, None] = {}
 
     def __len__(self) -> int:
@@ -94,7 +94,7 @@ class Waiting:
             self._release(parked)
             parked.give_up(now_ms)
 
-    def cancel(self, request: Request) -> None:
+    def cancel(self, request: Request[Any]) -> None:
         """Nobody wants the answer any more. Harmless when the request is not parked here."""
         parked = self._by_request.get(request)
         if parked is not None:

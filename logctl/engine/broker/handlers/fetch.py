@@ -25,6 +25,7 @@ from logctl.engine.broker.locate import leader_of, replica_of, topic_name
 from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.request import PARKED, Answer, Request
 from logctl.engine.broker.waiting import Parked
+from logctl.engine.log.disk import DiskFault
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -90,6 +91,8 @@ class Fetching:
                 told = self._read(wanted)
             except WireError as error:
                 told = self._failed(wanted, error)
+            except DiskFault as fault:
+                told = self._failed(wanted, WireError(errors.KAFKA_STORAGE_ERROR, fault.message))
             if told.error_code or told.diverging_epoch.epoch >= 0:
                 self._urgent = True
             self._results.append((wanted, told))
@@ -125,7 +128,7 @@ class Fetching:
         up_to = replica.last_stable_offset if committed else replica.high_watermark
         room = min(asked.partition_max_bytes, max(0, self._max_bytes - self._bytes))
         found = replica.read(asked.fetch_offset, room, up_to, minimum_one_batch=not self._bytes)
-        if not found.length:
+        if found is None:
             return _told(replica, asked.partition, aborted_transactions=[] if committed else None)
         self._bytes += found.length
         aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from logctl.engine.broker.locate import replica_of
 from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.request import Answer, Request
+from logctl.engine.log.disk import DiskFault
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -110,6 +111,8 @@ def _answer(
         found = _find(replica, asked.timestamp, replica.last_stable_offset if committed else replica.high_watermark)
     except WireError as error:
         return _failed(asked, error.code)
+    except DiskFault:
+        return _failed(asked, errors.KAFKA_STORAGE_ERROR)
     return ListOffsetsPartitionResponse(
         asked.partition_index, errors.NONE, found.timestamp, found.offset, found.leader_epoch
     )

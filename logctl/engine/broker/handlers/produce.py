@@ -185,9 +185,8 @@ def _unanswered(broker: Broker, request: Request[ProduceRequest], outcomes: list
     for outcome in outcomes:
         if outcome.replica is None:
             peer, why = request.peer, errors.describe(outcome.answer.error_code).name
-            broker.say(
-                "connection", f"Closed the connection of {peer.host}:{peer.port}: it produced with acks=0, and got {why}"
-            )
+            address = f"{peer.host}:{peer.port}"
+            broker.say("connection", f"Closed the connection of {address}: it produced with acks=0, and got {why}")
             return None
     replicas = [outcome.replica for outcome in outcomes]
 
