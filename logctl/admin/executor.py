@@ -7,8 +7,7 @@ StalePlan when a `before` no longer holds. A step whose answer was lost is not a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from logctl.admin.deadline import Backoff, Deadline
 from logctl.admin.observe import Snapshot, observe
@@ -23,26 +22,22 @@ Action = Callable[[Cluster, Mapping[str, Any], Deadline, bool], Outcomes]
 """(cluster, arguments of the step, deadline, dry): does the step, or with `dry` has the cluster check it only."""
 
 
-@dataclass(frozen=True, slots=True)
-class StepStarted:
+class StepStarted(NamedTuple):
     step: Step
 
 
-@dataclass(frozen=True, slots=True)
-class ItemDone:
+class ItemDone(NamedTuple):
     """The cluster accepted the change of one resource."""
 
     resource: Resource
 
 
-@dataclass(frozen=True, slots=True)
-class ItemFailed:
+class ItemFailed(NamedTuple):
     resource: Resource
     error: LogctlError
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """The resource was seen in the state that was wanted; `seen` is that state."""
 
     change: Change

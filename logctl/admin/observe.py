@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
@@ -68,17 +68,16 @@ class Wants(NamedTuple):
     near: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """What was seen. A topic that was asked for and is not in `topics` does not exist, or is in `failures`.
 
     `names` are all topics of the cluster, where they were learnt (see `Wants.near`).
     """
 
     cluster_id: str | None = None
-    brokers: Mapping[int, Broker] = field(default_factory=dict)
-    topics: Mapping[str, Topic] = field(default_factory=dict)
-    failures: Mapping[str, LogctlError] = field(default_factory=dict)
+    brokers: Mapping[int, Broker] = MappingProxyType({})
+    topics: Mapping[str, Topic] = MappingProxyType({})
+    failures: Mapping[str, LogctlError] = MappingProxyType({})
     names: tuple[str, ...] = ()
 
     @property

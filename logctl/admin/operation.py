@@ -8,7 +8,6 @@ States are plain dictionaries of what can be observed; None stands for "does not
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
@@ -35,8 +34,7 @@ class Resource(NamedTuple):
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """One resource, as it is and as it shall be. `after` names only what the operation decides."""
 
     resource: Resource
@@ -44,8 +42,7 @@ class Change:
     after: State
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One act. `action` is looked up among the executor's actions; `sentence` says it to a human."""
 
     action: str
@@ -54,8 +51,7 @@ class Step:
     risk: Risk = Risk.SAFE
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """Changes and the steps that bring them about. No steps: it is already so, and `notes` say why."""
 
     title: str
@@ -64,7 +60,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     cluster_id: str | None = None
-    wants: Wants = field(default_factory=Wants)
+    wants: Wants = Wants()
 
     @property
     def risk(self) -> Risk:

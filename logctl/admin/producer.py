@@ -135,6 +135,7 @@ class Producer:
         self._options = options
         self._now_ms = now_ms
         self._sticky = Sticky(now_ms())
+        self._sticky_place = -1
         self._lanes: list[_Lane] = []
         self._flights: list[_Flight] = []
         self._leaders_stale = False
@@ -146,8 +147,11 @@ class Producer:
     def idempotent(self) -> bool:
         return bool(self._lanes) and self._lanes[0].identity[0] >= 0
 
-    def open(self, deadline: Deadline) -> None:
-        """Learn the partitions and get a producer id. Raises OperationFailed, with near names, for an unknown topic."""
+    def open(self, deadline: Deadline, partition: int | None = None) -> None:
+        """Learn the partitions and get a producer id; `partition` is one that will be asked for.
+
+        Raises OperationFailed, with near names, for an unknown topic, and UsageError for a partition it does not have.
+        """
         found = self._cluster.refresh(deadline, (self.topic,)).topics[0]
         if found.error_code == errors.UNKNOWN_TOPIC_OR_PARTITION:
             names = [entry.name for entry in self._cluster.refresh(deadline, None).topics]
@@ -156,6 +160,7 @@ class Producer:
             raise refusal(f"topic {self.topic}", found.error_code)
         identity = self._new_identity(deadline)
         self._lanes = [_Lane(number, identity) for number in range(len(found.partitions))]
+        self._place(None, partition)
 
     def _new_identity(self, deadline: Deadline) -> tuple[int, int]:
         if self._options.acks != -1 or not self._cluster.offers("InitProducerId"):
@@ -178,8 +183,9 @@ class Producer:
         Raises UsageError for a partition the topic does not have, and what halted production, if anything did.
         """
         lane = self._lanes[self._place(record.key, partition)]
-        if record.timestamp < 0:
-            record = record._replace(timestamp=self._now_ms())
+        key, value, headers, timestamp = record
+        if timestamp < 0:
+            record = NewRecord(key, value, headers, self._now_ms())
         lane.records.append(record)
         lane.lines.append(line)
         lane.open_bytes += _size(record)
@@ -198,7 +204,9 @@ class Producer:
             return partition
         if key is not None:
             return partition_for(key, count)
-        return self._sticky.current(self._available())
+        if self._sticky_place < 0:
+            self._sticky_place = self._sticky.current(self._available())
+        return self._sticky_place
 
     def _available(self) -> list[int]:
         leaders = self._cluster.leaders
@@ -212,6 +220,7 @@ class Producer:
         lane.sealed.append(_Batch(lane.records, lane.lines, lane.open_bytes, deadline))
         lane.records, lane.lines, lane.open_bytes = [], [], 0
         self._sticky.move_on()
+        self._sticky_place = -1
 
     def flush(self) -> None:
         """Send everything taken so far and wait for what becomes of it. Raises what halted production."""

@@ -6,8 +6,7 @@ A name that is known to mean nothing here is refused with its reason rather than
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from logctl.errors import UsageError
 
@@ -15,8 +14,7 @@ _NOT_YET: Final = ("sasl.", "ssl.")
 _KNOWN: Final = ("bootstrap.servers", "client.id", "metadata.broker.list", "request.timeout.ms", "security.protocol")
 
 
-@dataclass(frozen=True, slots=True)
-class ClientProperties:
+class ClientProperties(NamedTuple):
     """What the client is told about a cluster; None where nothing was said."""
 
     bootstrap_servers: str | None = None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
 from logctl.admin.observe import Snapshot, Topic, Wants, describe_partitions, observe
@@ -21,8 +21,7 @@ _LEGAL_NAME: Final = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(NamedTuple):
     """Which topics are meant: names and shell patterns, or a regular expression; all when nothing is given."""
 
     names: tuple[str, ...] = ()
@@ -60,8 +59,7 @@ def is_pattern(name: str) -> bool:
     return any(character in name for character in "*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """Topics in the order of their names, and one sentence for each that could not be told."""
 
     topics: list[Topic]
@@ -133,15 +131,14 @@ def check_name(name: str) -> None:
 # -- creating --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CreateTopic:
+class CreateTopic(NamedTuple):
     """Create one topic. `partitions` and `replication_factor` None: the cluster's default. `assignment` lists the
     replicas of each partition and excludes both."""
 
     name: str
     partitions: int | None = None
     replication_factor: int | None = None
-    configs: Mapping[str, str] = field(default_factory=dict)
+    configs: Mapping[str, str] = MappingProxyType({})
     assignment: tuple[tuple[int, ...], ...] = ()
     if_not_exists: bool = False
 
@@ -251,8 +248,7 @@ def create(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadline, d
 # -- deleting --------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteTopics:
+class DeleteTopics(NamedTuple):
     """Delete topics with everything in them."""
 
     names: tuple[str, ...]

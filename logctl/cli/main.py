@@ -9,13 +9,12 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 
 import typer
 
 from logctl.cli.exits import Exit, exit_code_for
-from logctl.cli.output import fail
+from logctl.cli.output import ReaderGone, fail, flush
 from logctl.errors import LogctlError, OperationFailed, UsageError
 
 COMMANDS: Final = {
@@ -42,8 +41,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(_root)
     wanted = COMMANDS.get(arguments[0]) if arguments else None
     for module in dict.fromkeys([wanted] if wanted else COMMANDS.values()):
-        if find_spec(module) is not None:
-            import_module(module).register(app)
+        import_module(module).register(app)
     return app
 
 
@@ -62,8 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         code = _run(given)
-        sys.stdout.flush()
-    except BrokenPipeError:
+        flush()
+    except ReaderGone:
         _silence_stdout()
         code = Exit.DONE
     except KeyboardInterrupt:
@@ -78,7 +76,7 @@ def _run(arguments: list[str]) -> int:
         return result if isinstance(result, int) else Exit.DONE
     except LogctlError as error:
         return _failed(error)
-    except (BrokenPipeError, KeyboardInterrupt):
+    except (ReaderGone, KeyboardInterrupt):
         raise
     except Exception as error:
         # Typer carries Click inside itself in some versions and depends on it in others; both name their complaints so.
@@ -96,7 +94,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _failed(error: LogctlError) -> int:
-    _flush_stdout()
+    flush()
     fail(error)
     return exit_code_for(error)
 
@@ -109,13 +107,6 @@ def _misused(error: Any) -> int:
         return Exit.USAGE
     path = context.command_path if context is not None else "logctl"
     return _failed(UsageError(error.format_message(), f"see `{path} --help`"))
-
-
-def _flush_stdout() -> None:
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        _silence_stdout()
 
 
 def _silence_stdout() -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from logctl.errors import LogctlError, PartialFailure
@@ -40,8 +42,8 @@ class View(NamedTuple):
     noun: str
     items: Sequence[Mapping[str, Any]]
     columns: Sequence[Column]
-    errors: Mapping[str, LogctlError] = {}
-    extra: Mapping[str, Any] = {}
+    errors: Mapping[str, LogctlError] = MappingProxyType({})
+    extra: Mapping[str, Any] = MappingProxyType({})
 
     def document(self) -> dict[str, Any]:
         return {
@@ -128,8 +130,34 @@ def _tabulate() -> Callable[..., str]:
     return tabulate.tabulate
 
 
+class ReaderGone(Exception):
+    """Whoever read stdout has gone: the output that is left has no use, and that is no failure."""
+
+
+@contextmanager
+def _reader() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise ReaderGone from None
+
+
 def write(text: str) -> None:
-    sys.stdout.write(text)
+    with _reader():
+        sys.stdout.write(text)
+
+
+def write_bytes(data: bytes, *, at_once: bool = False) -> None:
+    """Data that must arrive as it is; `at_once`: not when the buffer is full, but now."""
+    with _reader():
+        sys.stdout.buffer.write(data)
+        if at_once:
+            sys.stdout.buffer.flush()
+
+
+def flush() -> None:
+    with _reader():
+        sys.stdout.flush()
 
 
 # -- conversation ----------------------------------------------------------------------------------------------------

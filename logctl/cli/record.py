@@ -155,7 +155,7 @@ class _Source(NamedTuple):
 
 def _produce(session: Session, topic: str, options: ProduceOptions, source: _Source) -> int:
     producer = Producer(session.cluster, topic, options, lambda: int(time.time() * 1000))
-    producer.open(session.deadline)
+    producer.open(session.deadline, source.partition)
     progress = output.Progress()
     error: LogctlError | None = None
     with intake.Interrupts() as interrupts:
@@ -317,7 +317,6 @@ def _print_records(consumer: Consumer, writer: Writer, *, at_once: bool) -> None
         data = b"".join([writer(event.topic, event.partition, record) for record in event.records])
         if terminal:
             output.write(output.neutral_text(data.decode("utf-8", "backslashreplace")))
+            output.flush()
         else:
-            sys.stdout.buffer.write(data)
-        if at_once or terminal:
-            sys.stdout.flush()
+            output.write_bytes(data, at_once=at_once)
