@@ -44,12 +44,15 @@ class LeaderEpochs:
     def assign(self, epoch: int, start_offset: int) -> None:
         """Batches from `start_offset` on carry `epoch`. What contradicts that is forgotten."""
         entries = self.entries
-        if epoch < 0 or (entries and entries[-1][0] == epoch and entries[-1][1] <= start_offset):
+        if epoch < 0:
             return
-        while entries and (entries[-1][0] >= epoch or entries[-1][1] >= start_offset):
+        while entries and (entries[-1][0] > epoch or entries[-1][1] > start_offset):
             entries.pop()
-        entries.append((epoch, start_offset))
-        self.dirty = True
+            self.dirty = True
+        if not entries or entries[-1][0] != epoch:
+            self.truncate_from_end(start_offset)
+            entries.append((epoch, start_offset))
+            self.dirty = True
 
     def truncate_from_end(self, end_offset: int) -> None:
         """The log now ends at `end_offset`."""

@@ -25,9 +25,10 @@ _BLOCK_ENTRIES: Final = 256
 
 
 class GrowingIndex:
-    """Both indexes of a segment in memory. `written_...`: how many entries the files hold already."""
+    """Both indexes of a segment in memory. `written_...`: how many entries the files hold already that still count.
+    `stale`: the files hold others too, or do not exist."""
 
-    __slots__ = ("offsets", "positions", "time_offsets", "times", "written_offsets", "written_times")
+    __slots__ = ("offsets", "positions", "stale", "time_offsets", "times", "written_offsets", "written_times")
 
     def __init__(self) -> None:
         self.offsets = array("i")
@@ -36,6 +37,7 @@ class GrowingIndex:
         self.time_offsets = array("i")
         self.written_offsets = 0
         self.written_times = 0
+        self.stale = True
 
     def add(self, offset: int, position: int, max_timestamp: int, max_timestamp_offset: int) -> None:
         """Offsets are relative to the segment's base."""
@@ -73,25 +75,24 @@ class GrowingIndex:
         """Forget the entries behind these many."""
         del self.offsets[offset_entries:], self.positions[offset_entries:]
         del self.times[time_entries:], self.time_offsets[time_entries:]
-        self.written_offsets = min(self.written_offsets, offset_entries)
-        self.written_times = min(self.written_times, time_entries)
-
-    def truncate(self, offset: int, position: int) -> None:
-        """Forget what lies at or behind a relative offset and its position."""
-        kept = bisect_right(self.positions, position - 1)
-        times = len(self.time_offsets)
-        while times and self.time_offsets[times - 1] >= offset:
-            times -= 1
-        self.cut(kept, times)
+        if self.written_offsets > offset_entries or self.written_times > time_entries:
+            self.stale = True
+            self.written_offsets = min(self.written_offsets, offset_entries)
+            self.written_times = min(self.written_times, time_entries)
 
     def write(self, disk: Disk, path: str, time_path: str) -> None:
         """Bring the files up to date. Raises DiskFault; nothing in memory is lost then."""
-        offsets = _interleave(OFFSET_ENTRY, self.offsets, self.positions, self.written_offsets)
-        _append(disk, path, offsets, self.written_offsets * OFFSET_ENTRY.size)
-        self.written_offsets = len(self.offsets)
-        times = _interleave(TIME_ENTRY, self.times, self.time_offsets, self.written_times)
-        _append(disk, time_path, times, self.written_times * TIME_ENTRY.size)
-        self.written_times = len(self.times)
+        if self.stale or self.written_offsets != len(self.offsets):
+            done = self.written_offsets
+            entries = map(OFFSET_ENTRY.pack, self.offsets[done:], self.positions[done:])
+            _append(disk, path, b"".join(entries), done * OFFSET_ENTRY.size)
+            self.written_offsets = len(self.offsets)
+        if self.stale or self.written_times != len(self.times):
+            done = self.written_times
+            entries = map(TIME_ENTRY.pack, self.times[done:], self.time_offsets[done:])
+            _append(disk, time_path, b"".join(entries), done * TIME_ENTRY.size)
+            self.written_times = len(self.times)
+        self.stale = False
 
 
 def load(disk: Disk, path: str, time_path: str) -> GrowingIndex | None:
@@ -110,7 +111,7 @@ def load(disk: Disk, path: str, time_path: str) -> GrowingIndex | None:
         index.time_offsets.append(offset)
     if not (_grows(index.offsets) and _grows(index.positions) and _grows(index.times)):
         return None
-    index.written_offsets, index.written_times = len(index.offsets), len(index.times)
+    index.written_offsets, index.written_times, index.stale = len(index.offsets), len(index.times), False
     return index
 
 
@@ -163,10 +164,6 @@ def _grows(numbers: array[int]) -> bool:
             return False
         before = number
     return True
-
-
-def _interleave(entry: struct.Struct, first: array[int], second: array[int], start: int) -> bytes:
-    return b"".join(map(entry.pack, first[start:], second[start:]))
 
 
 def _append(disk: Disk, path: str, data: bytes, position: int) -> None:

@@ -5,6 +5,10 @@
     first offset of the open transaction q (-1 for none)
 
 Of the five batches that memory holds, the file keeps the last one. Transactions that are open come back with it.
+
+One is written when a segment is sealed (and lives as long as the segment behind it), when the recovery point is
+checkpointed (the last two of these are kept) and at an orderly stop. They only save time: recovery begins with the
+newest one it may trust and replays the batches behind it.
 """
 
 from __future__ import annotations
@@ -14,12 +18,16 @@ from typing import Final
 
 from crc32c import crc32c
 
+from logctl.engine.log.checkpoints import set_aside
+from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.producers import NO_OFFSET, ProducedBatch, Producer, ProducerStates
 
 VERSION: Final = 1
 _HEADER: Final = struct.Struct(">hIi")
 _COVERED: Final = 6
 _ENTRY: Final = struct.Struct(">qhiqiqiq")
+SUFFIX: Final = ".snapshot"
+_KEPT_CHECKPOINTS: Final = 2
 _NO_BATCH: Final = ProducedBatch(-1, NO_OFFSET, 0, -1)
 
 
@@ -60,3 +68,51 @@ def decode(data: bytes) -> ProducerStates:
         batches = (ProducedBatch(sequence, offset, delta, timestamp),) if offset >= 0 else ()
         states.restore(producer_id, Producer(epoch, batches, coordinator_epoch, timestamp, transaction_start))
     return states
+
+
+class Snapshots:
+    """The snapshot files of one log. `offsets` in rising order."""
+
+    def __init__(self, disk: Disk, directory: str, offsets: list[int], notes: list[str]) -> None:
+        self.offsets = sorted(offsets)
+        self._disk = disk
+        self._directory = directory
+        self._notes = notes
+
+    def path(self, offset: int) -> str:
+        return f"{self._directory}/{offset:020d}{SUFFIX}"
+
+    def newest(self, at_most: int) -> tuple[int, ProducerStates] | None:
+        """The newest one that can be read and is not ahead of `at_most`. Damaged ones are set aside."""
+        for offset in [offset for offset in reversed(self.offsets) if offset <= at_most]:
+            try:
+                return offset, decode(self._disk.read_file(self.path(offset)))
+            except ValueError as problem:
+                self.offsets.remove(offset)
+                reason = f"The producer snapshot cannot be read ({problem})"
+                set_aside(self._disk, self.path(offset), reason, self._notes)
+        return None
+
+    def write(self, offset: int, data: bytes, *, durable: bool) -> None:
+        """Raises DiskFault."""
+        self._disk.write_file(self.path(offset), data, durable)
+        if offset not in self.offsets:
+            self.offsets.append(offset)
+            self.offsets.sort()
+
+    def remove(self, offsets: list[int]) -> None:
+        for offset in offsets:
+            try:
+                self._disk.remove(self.path(offset))
+            except DiskFault as fault:
+                self._notes.append(f"A producer snapshot stays behind: {fault.message}")
+            self.offsets.remove(offset)
+
+    def prune(self, segment_bases: list[int]) -> None:
+        """Remove those older than the log, and all but the last two that do not belong to a segment."""
+        strays = [offset for offset in self.offsets if offset not in segment_bases]
+        self.remove([offset for offset in strays if offset < segment_bases[0] or offset in strays[:-_KEPT_CHECKPOINTS]])
+
+    def remove_behind(self, offset: int) -> None:
+        """The log was cut: what lies behind its new end tells of batches that are no more."""
+        self.remove([known for known in self.offsets if known > offset])

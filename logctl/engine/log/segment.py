@@ -113,6 +113,9 @@ class Segment:
             self.since_index = 0
         self.since_index += size
 
+    def index_is_full(self, index_bytes: int) -> bool:
+        return self.growing is not None and self.growing.is_full(index_bytes)
+
     # ---- the index files ----
 
     def write_index(self) -> None:
@@ -182,11 +185,35 @@ class Segment:
             self.first_timestamp = header[8]
         self.note(header[0] + header[6], position, size, header[8])
 
+    def cut(self, offset: int, position: int) -> int:
+        """Cut the file at `position`, before the batch that holds `offset`; durable on return. Raises DiskFault.
+
+        Returns the offset behind the last batch. The segment is open for writing afterwards.
+        """
+        if self.growing is None and not self.load_index():
+            self.begin()
+        self.size = self.staged_size = position
+        if not position:
+            self.begin()
+            self.since_index, self.max_timestamp, self.max_timestamp_offset = 0, -1, self.base
+            self.first_timestamp = -1
+        end_offset = self.scan_from(offset - 1, check=False).next_offset if position else self.base
+        if self.exists:
+            self.truncate_file()
+            self.write_index()
+            self.file().sync()
+        return end_offset
+
     def rebuild_index(self) -> None:
         """Write a sealed segment's index files anew from its batches."""
         self.begin()
         self._rescan(0, check=False)
         self.seal()
+
+    def reindex(self) -> None:
+        """Read the batches of the segment being written again and build its index in memory anew."""
+        self.begin()
+        self._rescan(0, check=False)
 
     # ---- lookups ----
 

@@ -1,0 +1,44 @@
+"""One flush of a log, as data: made by the owner's thread, run by any thread, reported back to the owner's."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass
+
+from logctl.engine.log.disk import Disk, DiskFault, File
+
+
+@dataclass(slots=True, frozen=True)
+class Flush:
+    """`end_offset` is durable once `run` has returned. It holds its files open, whatever happens to the log meanwhile.
+
+    `paths`: further files to sync, which may have been renamed since. `replacement`: a file to replace as a whole.
+    """
+
+    disk: Disk
+    files: list[File]
+    paths: list[str]
+    replacement: tuple[str, bytes] | None
+    directories: list[str]
+    end_offset: int
+    cut_count: int
+
+    def run(self) -> None:
+        """Raises DiskFault: then nothing may be promised, and the flush may not be tried again."""
+        for file in self.files:
+            file.sync()
+        for path in self.paths:
+            self._sync_if_there(path)
+        if self.replacement is not None:
+            self.disk.write_file(*self.replacement)
+        for directory in self.directories:
+            self.disk.sync_dir(directory)
+
+    def _sync_if_there(self, path: str) -> None:
+        try:
+            file = self.disk.open(path)
+        except DiskFault as fault:
+            if fault.code == errno.ENOENT:
+                return
+            raise
+        file.sync()
