@@ -13,6 +13,11 @@ from support.ports import free_port
 
 from logctl.engine import apache
 
+_IMPATIENT = {
+    "group.initial.rebalance.delay.ms": "0",
+    "broker.session.timeout.ms": "2000",  # until it ends, a killed broker may not register again
+    "broker.heartbeat.interval.ms": "500",
+}
 _DATA_HOME = os.environ.get("XDG_DATA_HOME")
 """As it was when the tests began: a test may point XDG_DATA_HOME elsewhere, the artifacts stay where they are."""
 
@@ -46,7 +51,7 @@ def new_apache_node(directory: Path, settings: Mapping[str, str] | None = None) 
         directory,
         free_port(),
         free_port(),
-        settings={"group.initial.rebalance.delay.ms": "0", **(settings or {})},
+        settings={**_IMPATIENT, **(settings or {})},
         heap="512m",
         jvm_flags=("-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"),
         dies_with_parent=True,
