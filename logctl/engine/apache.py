@@ -271,7 +271,7 @@ class ApacheNode:
     process: subprocess.Popen[bytes] | None = None
 
     @property
-    def bootstrap(self) -> str:
+    def address(self) -> str:
         return f"{self.host}:{self.port}"
 
     @property
@@ -300,7 +300,7 @@ class ApacheNode:
 
     def properties(self) -> dict[str, str]:
         """What `server.properties` will say, derived values first and the caller's over them."""
-        clients, quorum = f"PLAINTEXT://{self.bootstrap}", f"CONTROLLER://{self.host}:{self.controller_port}"
+        clients, quorum = f"PLAINTEXT://{self.address}", f"CONTROLLER://{self.host}:{self.controller_port}"
         derived = {
             "process.roles": "broker,controller",
             "node.id": str(self.node_id),
@@ -391,7 +391,7 @@ class ApacheNode:
             if time.monotonic() > deadline:
                 self.kill()
                 raise DeadlineExceeded(
-                    f"Apache Kafka did not answer on {self.bootstrap} in time: {decisive_line(said)}",
+                    f"Apache Kafka did not answer on {self.address} in time: {decisive_line(said)}",
                     f"Its log is {self.log}.",
                 )
             time.sleep(0.02)

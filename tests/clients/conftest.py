@@ -59,7 +59,7 @@ def node(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node
 
 @pytest.fixture(scope="session")
 def bootstrap(node: Node) -> str:
-    return node.bootstrap
+    return node.address
 
 
 @pytest.fixture(scope="session")

@@ -48,9 +48,9 @@ def test_an_orderly_restart_loses_nothing_either(
 
 
 def judge(node: Node, clients: Sequence[Client], reader: Client, end: Callable[[], None] | None = None) -> None:
-    create_topic(node.bootstrap, "orders", PARTITIONS)
+    create_topic(node.address, "orders", PARTITIONS)
     streams = [
-        client.stream(node.bootstrap, f"{client.name}-{number}", "orders", PARTITIONS)
+        client.stream(node.address, f"{client.name}-{number}", "orders", PARTITIONS)
         for number, client in enumerate(clients)
     ]
     try:
@@ -76,9 +76,9 @@ def make_progress(streams: Sequence[Stream]) -> None:
 
 def final_read(node: Node, reader: Client, partition: int) -> Poll:
     """Everything up to a marker that is written now."""
-    produce(reader, node.bootstrap, "orders", [Message(MARKER)], partition=partition, sending=Sending(linger_ms=0))
+    produce(reader, node.address, "orders", [Message(MARKER)], partition=partition, sending=Sending(linger_ms=0))
     seen: list[tuple[int, int]] = []
-    with reader.reader(node.bootstrap, "orders", partition, 0) as records:
+    with reader.reader(node.address, "orders", partition, 0) as records:
         while (record := records.next()) is not None and record.value != MARKER:
             seen.append((record.offset, int(record.value or b"-1")))
     assert record is not None, f"the marker at the end of partition {partition} did not come"
