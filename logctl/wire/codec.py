@@ -134,14 +134,19 @@ class _ReaderSource(_Source):
             return self.array(kind, nullable)
         if isinstance(kind, Sized):
             return self.sized(kind, nullable)
-        return self.nullable_struct(kind) if nullable else self.struct(kind)
+        return self.nullable_struct(kind, "> 127") if nullable else self.struct(kind)
 
-    def nullable_struct(self, cls: StructType) -> str:
-        """A marker byte (-1 null, 1 present) and the struct."""
+    def tagged_value(self, kind: Type, nullable: bool) -> str:
+        if isinstance(kind, StructType) and nullable:
+            return self.nullable_struct(kind, "== 0")
+        return self.value(kind, nullable)
+
+    def nullable_struct(self, cls: StructType, absent: str) -> str:
+        """A marker byte and the struct. Null is -1 in line but 0 behind a tag, where Apache writes a varint."""
         made = self.fresh("s")
         marker = self.fresh("n")
         self.line(f"{marker} = buffer[pos]; pos += 1")
-        with self.block(f"if {marker} > 127:"):
+        with self.block(f"if {marker} {absent}:"):
             self.line(f"{made} = None")
         with self.block("else:"):
             self.line(f"{made} = {self.struct(cls)}")
@@ -232,7 +237,7 @@ class _ReaderSource(_Source):
         self.line(f"if {end} > size: raise Malformed('tagged field is longer than its message')")
         for entry in behind_tags:
             with self.block(f"if {tag} == {entry.tag}:"):
-                self.line(f"{held[entry.name]} = {self.value(entry.type, self.version in entry.nullable)}")
+                self.line(f"{held[entry.name]} = {self.tagged_value(entry.type, self.version in entry.nullable)}")
                 self.line(f"if pos != {end}: raise Malformed('tagged field differs from its announced length')")
         self.line(f"pos = {end}")
 
@@ -310,13 +315,19 @@ class _WriterSource(_Source):
         elif isinstance(kind, Sized):
             self.sized(kind, value, nullable)
         elif nullable:
-            self.nullable_struct(kind, value)
+            self.nullable_struct(kind, value, "-1")
         else:
             self.struct(kind, value)
 
-    def nullable_struct(self, cls: StructType, value: str) -> None:
+    def tagged_value(self, kind: Type, value: str, nullable: bool) -> None:
+        if isinstance(kind, StructType) and nullable:
+            self.nullable_struct(kind, value, "0")
+        else:
+            self.value(kind, value, nullable)
+
+    def nullable_struct(self, cls: StructType, value: str, absent: str) -> None:
         with self.block(f"if {value} is None:"):
-            self.fixed("b", "-1")
+            self.fixed("b", absent)
         with self.block("else:"):
             self.fixed("b", "1")
             self.struct(cls, value)
@@ -390,7 +401,7 @@ class _WriterSource(_Source):
         with self.block(f"if {self.differs(entry, one)}:"):
             self.line(f"{parts} = []")
             outer, self.sink = self.sink, f"{parts}.append"
-            self.value(entry.type, one, self.version in entry.nullable)
+            self.tagged_value(entry.type, one, self.version in entry.nullable)
             self.flush()
             self.sink = outer
             self.line(f"{found}.append((uvarint_bytes({entry.tag}), b''.join({parts})))")
