@@ -49,9 +49,9 @@ Event = StepStarted | ItemDone | ItemFailed | Verified
 
 def actions() -> dict[str, Action]:
     """Every action a step may name, by its name."""
-    from logctl.admin import topics
+    from logctl.admin import topic_changes
 
-    return {"topic.create": topics.create, "topic.delete": topics.delete}
+    return {"topic.create": topic_changes.create, "topic.delete": topic_changes.delete}
 
 
 def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline) -> Iterator[Event]:

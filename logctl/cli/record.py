@@ -1,34 +1,20 @@
-"""logctl record: produce and consume."""
+"""logctl record: produce and consume.
+
+What a command works with is imported when it runs: its help and its usage errors cost nothing but Typer.
+"""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from logctl.admin.consumer import ConsumeOptions, Consumer, Notice
-from logctl.admin.positions import BEGINNING, END, Position, parse_position
-from logctl.admin.producer import ProduceOptions, Producer, Tally
-from logctl.admin.record_text import (
-    LineFormat,
-    Parsed,
-    Writer,
-    as_json,
-    parse_json,
-    raw,
-    template,
-    unescape,
-    values,
-)
-from logctl.cli import intake, output
-from logctl.cli.exits import Exit
 from logctl.cli.options import DEFAULT_TIMEOUT, Bootstrap, Properties, Timeout
-from logctl.cli.run import Session, connected
-from logctl.errors import LogctlError, OperationFailed, PartialFailure, UsageError
+from logctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from logctl.admin.record_text import Writer
 
 
 class Compression(str, Enum):  # noqa: UP042 - Typer shows the values of a str enum as the choices
@@ -112,124 +98,22 @@ def produce_command(
         raise UsageError("--json says all about a record; it excludes --raw, --key, --key-separator and --header")
     if raw_input and key_separator is not None:
         raise UsageError("--raw takes the input as it is; it excludes --key-separator")
+    from logctl.admin.producer import ProduceOptions
+    from logctl.admin.record_text import LineFormat, parse_json
+    from logctl.cli.producing import Source, produce
+    from logctl.cli.session import connected
+
     plain = LineFormat(
         separator=_separator(key_separator),
         key=_bytes(key),
         headers=tuple(_parse_header(text) for text in headers or ()),
         null=_bytes(null_value),
     )
-    source = _Source(tuple(files or ("-",)), parse_json if json_lines else plain.parse, partition, raw_input, plain)
+    source = Source(tuple(files or ("-",)), parse_json if json_lines else plain.parse, partition, raw_input, plain)
     with connected(bootstrap, properties, timeout) as session:
         number = {Acks.NONE: 0, Acks.LEADER: 1}.get(acks, -1)
         options = ProduceOptions(number, compression.value, session.timeout_s)
-        return _produce(session, topic, options, source)
-
-
-class _Source(NamedTuple):
-    """Where records come from and how a line is read."""
-
-    files: tuple[str, ...]
-    parse: Callable[[bytes, int], Parsed]
-    partition: int | None
-    whole: bool
-    plain: LineFormat
-
-    def records(self, interrupts: intake.Interrupts) -> Iterator[list[tuple[Parsed, int]] | None]:
-        """Records with the number of their line, in lists; None when nothing is waiting."""
-        number = 0
-        for name in self.files:
-            with intake.opened(name) as descriptor:
-                if self.whole:
-                    number += 1
-                    value = intake.whole(descriptor, interrupts)
-                    if not interrupts.pending:
-                        yield [(self.plain.whole(value), number)]
-                    continue
-                for lines in intake.lines(descriptor, interrupts):
-                    if lines is None:
-                        yield None
-                        continue
-                    yield [(self.parse(line, number + at), number + at) for at, line in enumerate(lines, 1)]
-                    number += len(lines)
-
-
-def _produce(session: Session, topic: str, options: ProduceOptions, source: _Source) -> int:
-    producer = Producer(session.cluster, topic, options, lambda: int(time.time() * 1000))
-    producer.open(session.deadline, source.partition)
-    progress = output.Progress()
-    error: LogctlError | None = None
-    with intake.Interrupts() as interrupts:
-        try:
-            _feed(producer, source, interrupts, progress)
-            if interrupts.pending:
-                progress.clear()
-                output.note("interrupted: waiting for what was read to be acknowledged; Ctrl-C again to stop")
-            producer.flush()
-        except LogctlError as failure:
-            error = failure
-        except KeyboardInterrupt:
-            pass
-    progress.clear()
-    producer.abandon()
-    output.note(_summary(topic, producer.tally, options.acks))
-    if error is not None:
-        raise error
-    _raise_failures(producer.tally)
-    return Exit.INTERRUPTED if interrupts.pending else Exit.DONE
-
-
-def _feed(producer: Producer, source: _Source, interrupts: intake.Interrupts, progress: output.Progress) -> None:
-    for records in source.records(interrupts):
-        if records is None:
-            producer.flush()
-            continue
-        for (record, named), line in records:
-            producer.add(record, line, source.partition if source.partition is not None else named)
-        if progress.due():
-            tally = producer.tally
-            rate = tally.acknowledged / progress.elapsed_s
-            progress.tell(f"{tally.acknowledged:,} records acknowledged, {rate:,.0f} records/s")
-
-
-def _summary(topic: str, tally: Tally, acks: int) -> str:
-    verb = "sent, unacknowledged," if acks == 0 else "acknowledged"
-    said = [f"{tally.acknowledged:,} {'record' if tally.acknowledged == 1 else 'records'} {verb} in {topic}"]
-    if tally.offsets and len(tally.offsets) <= 4:
-        places = (f"partition {number}: {first} to {last}" for number, (first, last) in sorted(tally.offsets.items()))
-        said.append(f"({'; '.join(places)})")
-    for count, what in ((tally.failed, "refused"), (tally.unknown, "of unknown outcome"), (tally.unsent, "not sent")):
-        if count:
-            said.append(f"- {count:,} {what}")
-    return " ".join(said)
-
-
-def _raise_failures(tally: Tally) -> None:
-    if not tally.failed:
-        return
-    more = [] if tally.failed <= len(tally.failures) else ["..."]
-    if tally.acknowledged:
-        raise PartialFailure(f"{tally.failed:,} of {tally.taken:,} records were refused", tally.failures + more)
-    raise OperationFailed("; ".join(tally.failures[:3] + more))
-
-
-def _bytes(text: str | None) -> bytes | None:
-    return None if text is None else text.encode("utf-8", "surrogateescape")
-
-
-def _separator(text: str | None) -> bytes | None:
-    if text is None:
-        return None
-    separator = unescape(text)
-    if not separator or b"\n" in separator:
-        raise UsageError("the key separator cannot be empty or hold a line break")
-    return separator
-
-
-def _parse_header(text: str) -> tuple[str, bytes | None]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--header {text}: a header has the form name=value")
-    return name, value.encode("utf-8", "surrogateescape")
+        return produce(session, topic, options, source)
 
 
 # -- consume ---------------------------------------------------------------------------------------------------------
@@ -281,11 +165,16 @@ def consume_command(
         raise UsageError("--follow has no end; it excludes --to")
     if at_most is not None and at_most < 0:
         raise UsageError(f"-n {at_most}: a number from 0 up was expected")
+    from logctl.admin.consumer import ConsumeOptions, Consumer
+    from logctl.admin.positions import BEGINNING, END, parse_position
+    from logctl.cli.printing import print_records
+    from logctl.cli.session import connected
+
     writer = _writer(form, shape, null_value)
     with connected(bootstrap, properties, timeout) as session:
         options = ConsumeOptions(
             BEGINNING if from_beginning else parse_position(start),
-            None if follow else _stop(stop),
+            None if follow else END if stop is None else parse_position(stop),
             tuple(dict.fromkeys(partitions)) if partitions else None,
             at_most,
             isolation is Isolation.COMMITTED,
@@ -293,30 +182,38 @@ def consume_command(
         )
         consumer = Consumer(session.cluster, topics, options)
         consumer.open(session.deadline)
-        _print_records(consumer, writer, at_once=follow)
+        print_records(consumer, writer, at_once=follow)
 
 
-def _stop(text: str | None) -> Position:
-    return END if text is None else parse_position(text)
+# -- arguments -------------------------------------------------------------------------------------------------------
+
+
+def _bytes(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("utf-8", "surrogateescape")
+
+
+def _separator(text: str | None) -> bytes | None:
+    if text is None:
+        return None
+    from logctl.admin.record_text import unescape
+
+    separator = unescape(text)
+    if not separator or b"\n" in separator:
+        raise UsageError("the key separator cannot be empty or hold a line break")
+    return separator
+
+
+def _parse_header(text: str) -> tuple[str, bytes | None]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UsageError(f"--header {text}: a header has the form name=value")
+    return name, value.encode("utf-8", "surrogateescape")
 
 
 def _writer(form: RecordForm, shape: str | None, null_value: str | None) -> Writer:
+    from logctl.admin.record_text import as_json, raw, template, values
+
     null = _bytes(null_value) or b""
     if shape is not None:
         return template(shape, null)
     return {RecordForm.VALUE: values(null), RecordForm.JSON: as_json, RecordForm.RAW: raw()}[form]
-
-
-def _print_records(consumer: Consumer, writer: Writer, *, at_once: bool) -> None:
-    """Write records as they come: exact bytes to a file or pipe, control characters spelt out at a terminal."""
-    terminal = sys.stdout.isatty()
-    for event in consumer.read():
-        if isinstance(event, Notice):
-            output.warn(event.sentence)
-            continue
-        data = b"".join([writer(event.topic, event.partition, record) for record in event.records])
-        if terminal:
-            output.write(output.neutral_text(data.decode("utf-8", "backslashreplace")))
-            output.flush()
-        else:
-            output.write_bytes(data, at_once=at_once)

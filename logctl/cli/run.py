@@ -1,57 +1,19 @@
-"""The single path of every command: connect, then plan -> preview -> confirm -> execute -> verify -> exit."""
+"""The single path of every change: plan -> preview -> confirm -> execute -> verify -> exit."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
 from logctl.admin.executor import Event, ItemFailed, Verified, execute, rehearse
-from logctl.admin.link import Address
 from logctl.admin.observe import observe
 from logctl.admin.operation import Change, Operation, Plan
-from logctl.admin.properties import ClientProperties, parse_properties
-from logctl.admin.routing import Cluster
 from logctl.cli import output
 from logctl.cli.confirm import confirm
 from logctl.cli.exits import Exit
-from logctl.cli.options import parse_duration_s
 from logctl.cli.output import Format
-from logctl.errors import UsageError
-
-
-class Session(NamedTuple):
-    """A cluster to talk to, the time there is for it, and the timeout that a later deadline may be made of."""
-
-    cluster: Cluster
-    deadline: Deadline
-    timeout_s: float
-
-
-@contextmanager
-def connected(bootstrap: str | None, properties: Sequence[str] | None, timeout: str) -> Iterator[Session]:
-    """The session that the common flags describe. Nothing is sent yet. Raises UsageError."""
-    timeout_s = parse_duration_s(timeout)
-    known = parse_properties(properties or ())
-    with Client(_addresses(bootstrap, known), known.client_id) as client:
-        yield Session(Cluster(client), Deadline(timeout_s), timeout_s)
-
-
-def _addresses(bootstrap: str | None, properties: ClientProperties) -> list[Address]:
-    given = bootstrap or properties.bootstrap_servers
-    if given:
-        return parse_addresses(given)
-    from logctl.local import default_address
-
-    found = default_address()
-    if found is None:
-        raise UsageError(
-            "no cluster was named, and no local node is running",
-            "start one with `logctl up`, or name a cluster with -b HOST:PORT",
-        )
-    return [Address(*found)]
+from logctl.cli.session import Session
 
 
 class ChangeFlags(NamedTuple):

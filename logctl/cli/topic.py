@@ -1,14 +1,15 @@
-"""logctl topic: list, describe, create, delete."""
+"""logctl topic: list, describe, create, delete.
+
+What a command works with is imported when it runs: its help and its usage errors cost nothing but Typer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from logctl.admin.observe import Partition, Topic
-from logctl.admin.topics import CreateTopic, DeleteTopics, Found, Selection, describe_topics, list_topics
 from logctl.cli import output
 from logctl.cli.options import (
     DEFAULT_TIMEOUT,
@@ -22,8 +23,11 @@ from logctl.cli.options import (
     Yes,
 )
 from logctl.cli.output import Column, Format, View
-from logctl.cli.run import ChangeFlags, change, connected
 from logctl.errors import UsageError
+
+if TYPE_CHECKING:
+    from logctl.admin.observe import Partition, Topic
+    from logctl.admin.topics import Found, Selection
 
 Patterns = Annotated[
     list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Names or shell patterns ('order*'); all by default.")
@@ -64,6 +68,9 @@ def list_command(
 
     Example: logctl topic list 'order*' -o json
     """
+    from logctl.admin.topics import list_topics
+    from logctl.cli.session import connected
+
     with connected(bootstrap, properties, timeout) as session:
         found = list_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
     output.show(_listing(found), form, headers=not no_headers)
@@ -86,6 +93,9 @@ def describe_command(
 
     Example: logctl topic describe orders
     """
+    from logctl.admin.topics import describe_topics
+    from logctl.cli.session import connected
+
     with connected(bootstrap, properties, timeout) as session:
         found = describe_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
     _show_description(found, form, headers=not no_headers)
@@ -123,6 +133,10 @@ def create_command(
 
     Example: logctl topic create orders --partitions 6 --config retention.ms=86400000
     """
+    from logctl.admin.topic_changes import CreateTopic
+    from logctl.cli.run import ChangeFlags, change
+    from logctl.cli.session import connected
+
     operation = CreateTopic(
         one_name(name, named),
         partitions,
@@ -154,6 +168,10 @@ def delete_command(
 
     Example: logctl topic delete orders -y
     """
+    from logctl.admin.topic_changes import DeleteTopics
+    from logctl.cli.run import ChangeFlags, change
+    from logctl.cli.session import connected
+
     wanted = tuple(dict.fromkeys([*(names or []), *([named] if named else [])]))
     if not wanted:
         raise UsageError("no topic was named", "see `logctl topic delete --help`")
@@ -165,6 +183,8 @@ def delete_command(
 
 
 def _selection(names: list[str] | None, regex: str | None, exclude_internal: bool) -> Selection:
+    from logctl.admin.topics import Selection
+
     return Selection(tuple(names or ()), regex, internal=not exclude_internal)
 
 

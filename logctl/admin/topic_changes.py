@@ -1,0 +1,195 @@
+"""Changing topics: create and delete, as operations and as the actions of their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from logctl.admin.deadline import Deadline
+from logctl.admin.observe import Snapshot, Topic, Wants
+from logctl.admin.operation import Change, Plan, Resource, Risk, Step
+from logctl.admin.routing import Cluster, refusal
+from logctl.admin.topics import check_name, unknown_topics
+from logctl.errors import LogctlError, OperationFailed, UsageError
+from logctl.wire import errors
+
+# -- creating --------------------------------------------------------------------------------------------------------
+
+
+class CreateTopic(NamedTuple):
+    """Create one topic. `partitions` and `replication_factor` None: the cluster's default. `assignment` lists the
+    replicas of each partition and excludes both."""
+
+    name: str
+    partitions: int | None = None
+    replication_factor: int | None = None
+    configs: Mapping[str, str] = MappingProxyType({})
+    assignment: tuple[tuple[int, ...], ...] = ()
+    if_not_exists: bool = False
+
+    def wants(self) -> Wants:
+        return Wants((self.name,), configs=True)
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        self.check()
+        title = f"create topic {self.name}"
+        if self.name in snapshot.failures:
+            raise snapshot.failures[self.name]
+        existing = snapshot.topics.get(self.name)
+        if existing is not None:
+            return self._already_there(title, existing, snapshot)
+        change = Change(Resource("topic", self.name), None, self._after())
+        step = Step("topic.create", self._sentence(), self._arguments())
+        return Plan(title, (change,), (step,), (), self._warnings(), snapshot.cluster_id, self.wants())
+
+    def check(self) -> None:
+        """What can be told without asking anybody. Raises UsageError."""
+        check_name(self.name)
+        if self.assignment and (self.partitions is not None or self.replication_factor is not None):
+            raise UsageError("an explicit assignment already says how many partitions and replicas there are")
+        for what, count in (("partitions", self.partitions), ("replication factor", self.replication_factor)):
+            if count is not None and count < 1:
+                raise UsageError(f"{what}: {count} is not a number from 1 up")
+
+    def _already_there(self, title: str, existing: Topic, snapshot: Snapshot) -> Plan:
+        if not self.if_not_exists:
+            raise OperationFailed(
+                f"topic {self.name} exists already", "add --if-not-exists to accept that, or choose another name"
+            )
+        state = existing.state()
+        differences = [
+            f"topic {self.name} has {key.replace('_', ' ')} {state[key]}, not {wanted}"
+            for key, wanted in self._after().items()
+            if not isinstance(wanted, Mapping) and state[key] != wanted
+        ] + [
+            f"topic {self.name} has {key}={state['configs'].get(key, '(default)')}, not {value}"
+            for key, value in self.configs.items()
+            if state["configs"].get(key) != value
+        ]
+        return Plan(title, (), (), (f"topic {self.name} exists already",), tuple(differences), snapshot.cluster_id)
+
+    def _after(self) -> dict[str, Any]:
+        after: dict[str, Any] = {}
+        if self.assignment:
+            after["partitions"] = len(self.assignment)
+            after["replication_factor"] = len(self.assignment[0])
+            after["assignment"] = {str(index): list(replicas) for index, replicas in enumerate(self.assignment)}
+        if self.partitions is not None:
+            after["partitions"] = self.partitions
+        if self.replication_factor is not None:
+            after["replication_factor"] = self.replication_factor
+        if self.configs:
+            after["configs"] = dict(self.configs)
+        return after
+
+    def _sentence(self) -> str:
+        if self.assignment:
+            return f"create topic {self.name} with {_count(len(self.assignment), 'partition')} placed as given"
+        partitions = "the cluster's default of partitions"
+        if self.partitions is not None:
+            partitions = _count(self.partitions, "partition")
+        factor = "the cluster's replication factor"
+        if self.replication_factor is not None:
+            factor = f"replication factor {self.replication_factor}"
+        return f"create topic {self.name} with {partitions} and {factor}"
+
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "partitions": self.partitions,
+            "replication_factor": self.replication_factor,
+            "configs": dict(self.configs),
+            "assignment": [list(replicas) for replicas in self.assignment],
+        }
+
+    def _warnings(self) -> tuple[str, ...]:
+        if "." in self.name and "_" in self.name:
+            return ("a name with both '.' and '_' can collide with another in metrics",)
+        return ()
+
+
+def create(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadline, dry: bool) -> dict[Any, Any]:
+    """The action of a CreateTopic's step. `dry`: the broker validates only."""
+    from logctl.wire.messages.create_topics import (
+        CreatableReplicaAssignment,
+        CreatableTopic,
+        CreatableTopicConfig,
+        CreateTopicsRequest,
+    )
+
+    placed = enumerate(arguments["assignment"])
+    topic = CreatableTopic(
+        name=arguments["name"],
+        num_partitions=-1 if arguments["partitions"] is None else arguments["partitions"],
+        replication_factor=-1 if arguments["replication_factor"] is None else arguments["replication_factor"],
+        assignments=[CreatableReplicaAssignment(partition_index=index, broker_ids=ids) for index, ids in placed],
+        configs=[CreatableTopicConfig(name=key, value=value) for key, value in arguments["configs"].items()],
+    )
+    request = CreateTopicsRequest(topics=[topic], timeout_ms=int(deadline.left_s * 1000), validate_only=dry)
+    response = cluster.ask(request, deadline, lambda answer: [result.error_code for result in answer.topics])
+    return {Resource("topic", result.name): _outcome(result, "create") for result in response.topics}
+
+
+# -- deleting --------------------------------------------------------------------------------------------------------
+
+
+class DeleteTopics(NamedTuple):
+    """Delete topics with everything in them."""
+
+    names: tuple[str, ...]
+    if_exists: bool = False
+
+    def wants(self) -> Wants:
+        return Wants(self.names, near=not self.if_exists)
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        title = "delete " + (f"topic {self.names[0]}" if len(self.names) == 1 else _count(len(self.names), "topic"))
+        for failure in snapshot.failures.values():
+            raise failure
+        absent = [name for name in self.names if name not in snapshot.topics]
+        if absent and not self.if_exists:
+            raise unknown_topics(absent, snapshot.names)
+        present = [snapshot.topics[name] for name in self.names if name in snapshot.topics]
+        return Plan(
+            title,
+            tuple(Change(Resource("topic", topic.name), _brief(topic), None) for topic in present),
+            tuple(_deletion(topic) for topic in present),
+            tuple(f"topic {name} does not exist" for name in absent),
+            tuple(f"topic {topic.name} is the cluster's own" for topic in present if topic.internal),
+            snapshot.cluster_id,
+            Wants(self.names),
+        )
+
+
+def _brief(topic: Topic) -> dict[str, Any]:
+    return {key: value for key, value in topic.state().items() if key in ("id", "partitions", "replication_factor")}
+
+
+def _deletion(topic: Topic) -> Step:
+    sentence = f"delete topic {topic.name}, its {_count(len(topic.partitions), 'partition')} and every record in it"
+    return Step("topic.delete", sentence, {"name": topic.name}, Risk.DESTRUCTIVE)
+
+
+def delete(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadline, dry: bool) -> dict[Any, Any]:
+    """The action of one step of DeleteTopics. Kafka cannot rehearse it."""
+    from logctl.wire.messages.delete_topics import DeleteTopicsRequest, DeleteTopicState
+
+    name = arguments["name"]
+    if dry:
+        return {}
+    request = DeleteTopicsRequest(
+        topics=[DeleteTopicState(name=name)], topic_names=[name], timeout_ms=int(deadline.left_s * 1000)
+    )
+    response = cluster.ask(request, deadline, lambda answer: [result.error_code for result in answer.responses])
+    return {Resource("topic", name): _outcome(result, "delete") for result in response.responses}
+
+
+def _outcome(result: Any, verb: str) -> LogctlError | None:
+    if result.error_code == errors.NONE:
+        return None
+    return refusal(f"cannot {verb} topic {result.name}", result.error_code, result.error_message)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
