@@ -1,0 +1,497 @@
+"""The metadata log at work: decisions are appended, flushed, committed, applied and only then answered.
+
+Theory of operation
+-------------------
+Three images stand in a row. `image` is what is committed: everybody reads it. The *working* image adds the records that
+were appended and not committed yet: the controller decides against it. Between them lies one image per decision that
+waits, which is cheap because images share what did not change.
+
+    decide(fn)  fn(controller) -> Decision; its records are replayed on the working image, written as one batch
+    flush       the log is marked dirty; the shell flushes it with the others and calls `on_flushed`
+    commit      the machine in `quorum.raft` moves the high watermark; every decision below it is applied in order:
+                `image` advances, listeners are told, `done` is called with the decision
+
+A decision without records waits for those in front of it, since it may have been made because of them. When the disk
+refuses or office is lost, the working image is thrown away and whoever waits is told so.
+
+Office is taken in `start`: with one voter the machine elects itself, writes the new epoch down, and a LeaderChange
+record goes to the log before anything else. A cluster's very first leader appends the records of
+`bootstrap.checkpoint`.
+
+Snapshots bound the next start. One is due when enough was appended since the last; it is made from the committed
+image, which never changes, so the shell may run the task in another thread. The newest two are kept, and the log
+behind the older.
+
+With more voters, `outbox` carries the machine's messages and `deliver` takes theirs; the rest stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from logctl.engine.broker.metadata_records import ControlRecord, encode_batch, encode_control_batch, in_batches
+from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot, list_snapshots
+from logctl.engine.broker.metadata_store import DIRECTORY, Stored, load, read_bootstrap
+from logctl.engine.controller.decision import Controller, Decision, Rules
+from logctl.engine.controller.image import Image
+from logctl.engine.controller.replay import apply
+from logctl.engine.controller.snapshot import image_records
+from logctl.engine.controller.versions import NEWEST_METADATA_LEVEL, record_version
+from logctl.engine.log.checkpoints import set_aside
+from logctl.engine.log.disk import Disk, DiskFault
+from logctl.engine.log.log import COORDINATOR, Log
+from logctl.engine.log.segment import OpenFiles
+from logctl.engine.quorum.election_state import FILE_NAME as STATE_FILE
+from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state, encode_state
+from logctl.engine.quorum.messages import Envelope
+from logctl.engine.quorum.raft import LeaderChange, RaftNode, Ready
+from logctl.errors import OperationFailed
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+from logctl.wire.records import CONTROL_LEADER_CHANGE
+
+_RECORDS_PER_BATCH: Final = 20_000
+_WORTH_A_SNAPSHOT_BYTES: Final = 256 << 10
+"""Replaying less than this at the next start is quicker than writing a snapshot at the stop."""
+
+Listener = Callable[[Image, Image, list[Any]], None]
+"""(image before, image after, the records between them), in the order of the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Settings of the metadata log: metadata.log.segment.bytes, metadata.log.max.record.bytes.between.snapshots."""
+
+    segment_bytes: int = 1 << 30
+    snapshot_interval_bytes: int = 20 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the quorum stands, for `node status` and DescribeQuorum. Offsets are the next one to come."""
+
+    node_id: int
+    leader_id: int
+    leader_epoch: int
+    high_watermark: int
+    log_start_offset: int
+    log_end_offset: int
+    voters: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A decision on its way: committed when the high watermark reaches `end_offset`."""
+
+    end_offset: int
+    image: Image
+    records: list[Any]
+    decision: Decision[Any]
+    done: Callable[[Decision[Any]], None]
+    failed: Callable[[WireError], None]
+
+
+@dataclass(slots=True)
+class SnapshotTask:
+    """Writing one snapshot; `run` may be called in any thread and raises DiskFault."""
+
+    disk: Disk
+    directory: str
+    snapshot: SnapshotId
+    image: Image
+    last_append_ms: int
+    now_ms: int
+
+    def run(self) -> None:
+        level = self.image.metadata_version
+        data = encode_snapshot(
+            image_records(self.image),
+            lambda kind: record_version(kind, level),
+            epoch=self.snapshot.epoch,
+            last_append_ms=self.last_append_ms,
+            now_ms=self.now_ms,
+        )
+        self.disk.write_file(f"{self.directory}/{self.snapshot.file_name}", data)
+
+
+def _ignore(refusal: WireError) -> None:
+    pass
+
+
+class _LogView:
+    """The metadata log as the quorum sees it."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    @property
+    def end_offset(self) -> int:
+        return self._log.end_offset
+
+    @property
+    def flushed_end(self) -> int:
+        return self._log.flushed_end
+
+    @property
+    def last_epoch(self) -> int:
+        return max(self._log.leader_epoch, 0)
+
+
+class Metadata:
+    """One node's part in the metadata log. See the theory above; everything belongs to one thread."""
+
+    def __init__(
+        self,
+        disk: Disk,
+        log_dir: str,
+        stored: Stored,
+        raft: RaftNode,
+        *,
+        rules: Rules,
+        options: Options,
+        clock: Callable[[], int],
+        new_uuid: Callable[[], bytes],
+        mark_dirty: Callable[[Log], object],
+    ) -> None:
+        """Use `Metadata.open`."""
+        self.log = stored.log
+        self.image = stored.image
+        self.rules = rules
+        self.raft = raft
+        self.listeners: list[Listener] = []
+        self.outbox: list[Envelope] = []
+        self.notes = stored.notes
+        """Sentences for the diary. The owner may read and clear them."""
+        self.run_snapshot: Callable[[SnapshotTask], None] = self._snapshot_here
+        """Runs a snapshot task and calls `snapshot_written` or `snapshot_failed`; a shell may use a thread."""
+        self.applied_offset = stored.log.end_offset
+        """`image` is what the records below this offset amount to."""
+        self._disk = disk
+        self._log_dir = log_dir
+        self._path = f"{log_dir}/{DIRECTORY}"
+        self._options = options
+        self._clock = clock
+        self._new_uuid = new_uuid
+        self._mark_dirty = mark_dirty
+        self._working = stored.image
+        self._waiting: deque[_Waiting] = deque()
+        self._since_snapshot = stored.bytes_behind_snapshot
+        self._last_append_ms = clock()
+        self._snapshot_runs = False
+
+    @classmethod
+    def open(
+        cls,
+        disk: Disk,
+        log_dir: str,
+        *,
+        node_id: int,
+        rules: Rules,
+        clock: Callable[[], int],
+        new_uuid: Callable[[], bytes],
+        mark_dirty: Callable[[Log], object],
+        clean: bool = False,
+        voters: tuple[int, ...] = (),
+        jitter: Callable[[int], int] = lambda limit: 0,
+        options: Options = Options(),
+        files: OpenFiles | None = None,
+    ) -> Metadata:
+        """The metadata log of the node whose first log directory is `log_dir`, replayed; call `start` next.
+
+        `clock` answers ms since 1970. `mark_dirty` is told of a log that wants a flush. Raises OperationFailed when
+        what is on disk cannot be used, DiskFault.
+        """
+        stored = load(disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, files=files)
+        state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, voters, stored.notes)
+        raft = RaftNode(node_id, voters or (node_id,), _LogView(stored.log), state, jitter)
+        return cls(
+            disk,
+            log_dir,
+            stored,
+            raft,
+            rules=rules,
+            options=options,
+            clock=clock,
+            new_uuid=new_uuid,
+            mark_dirty=mark_dirty,
+        )
+
+    # ---- what others ask ----
+
+    @property
+    def is_leader(self) -> bool:
+        return self.raft.is_leader
+
+    @property
+    def leader_id(self) -> int:
+        return self.raft.leader_id
+
+    @property
+    def epoch(self) -> int:
+        return self.raft.epoch
+
+    @property
+    def log_end(self) -> int:
+        return self.log.end_offset
+
+    @property
+    def high_watermark(self) -> int:
+        return self.raft.high_watermark or 0
+
+    def describe(self) -> Status:
+        return Status(
+            node_id=self.raft.node_id,
+            leader_id=self.leader_id,
+            leader_epoch=self.epoch,
+            high_watermark=self.high_watermark,
+            log_start_offset=self.log.start_offset,
+            log_end_offset=self.log_end,
+            voters=self.raft.voters,
+        )
+
+    # ---- life ----
+
+    def start(self) -> None:
+        """Take up office. With one voter it leads when this returns, and what it appended is committed.
+
+        Raises DiskFault; OperationFailed when bootstrap.checkpoint cannot be used.
+        """
+        self.raft.start(self._clock())
+        self._carry_out()
+        if self.is_leader:
+            self.flush()
+
+    def tick(self, now_ms: int) -> None:
+        """Whatever is due in the quorum."""
+        self.raft.tick(now_ms)
+        self._carry_out()
+
+    def next_deadline_ms(self) -> int | None:
+        return self.raft.deadline_ms
+
+    def deliver(self, envelope: Envelope) -> None:
+        """A message from another voter."""
+        self.raft.step(envelope, self._clock())
+        self._carry_out()
+
+    def close(self, clean: bool = True) -> None:
+        """Let go of the files; when `clean`, with everything flushed and a snapshot where that helps the next start.
+
+        Raises DiskFault: then the stop was not orderly.
+        """
+        if clean:
+            self.flush()
+            if self._since_snapshot >= _WORTH_A_SNAPSHOT_BYTES:
+                self._begin_snapshot()
+        self.log.close(clean)
+
+    # ---- deciding ----
+
+    def decide(
+        self,
+        decide: Callable[[Controller], Decision[Any]],
+        done: Callable[[Decision[Any]], None],
+        failed: Callable[[WireError], None] = _ignore,
+    ) -> None:
+        """Make a decision; `done` is called with it once it is committed and `image` includes it, possibly at once.
+
+        Raises WireError when the decision is refused, when this node does not lead, or when the log cannot be written.
+        `failed` is called instead of `done` when the log fails, or office is lost, afterwards.
+        """
+        if not self.is_leader:
+            raise WireError(errors.NOT_CONTROLLER, "This node does not lead the metadata quorum")
+        controller = Controller(self._working, self._clock(), self.log.end_offset, self._new_uuid, self.rules)
+        decision = decide(controller)
+        if decision.records:
+            image = apply(self._working, decision.records)
+            try:
+                self._append(decision.records)
+            except DiskFault as fault:
+                raise WireError(errors.KAFKA_STORAGE_ERROR, fault.message) from fault
+            self._working = image
+        elif not self._waiting:
+            done(decision)
+            return
+        end = self.log.end_offset if decision.records else self._waiting[-1].end_offset
+        self._waiting.append(_Waiting(end, self._working, decision.records, decision, done, failed))
+
+    def _append(self, records: list[Any]) -> None:
+        """Write records as one batch (very many: as several). When it raises (DiskFault, WireError) nothing was."""
+        level = self._working.metadata_version or NEWEST_METADATA_LEVEL
+        now_ms = self._clock()
+        batches = [
+            encode_batch(chunk, lambda kind: record_version(kind, level), now_ms=now_ms)
+            for chunk in in_batches(records, _RECORDS_PER_BATCH)
+        ]
+        self._write(batches, now_ms)
+
+    def _write(self, batches: list[bytearray], now_ms: int) -> None:
+        try:
+            for batch in batches:
+                self.log.stage(memoryview(batch), self.epoch, now_ms, COORDINATOR)
+        except WireError:
+            self.log.discard_staged()
+            raise
+        self.log.write()
+        self._since_snapshot += sum(map(len, batches))
+        self._last_append_ms = now_ms
+        self._mark_dirty(self.log)
+
+    # ---- committing ----
+
+    def flush(self) -> None:
+        """Flush here and now, and commit. Raises DiskFault."""
+        self.log.flush()
+        self.on_flushed()
+
+    def on_flushed(self) -> None:
+        """The log's flushed end has moved."""
+        self.raft.flushed()
+        self._carry_out()
+
+    def on_flush_failed(self, fault: DiskFault) -> None:
+        """The log's disk cannot be trusted any more: nothing that waits will be committed by this node."""
+        self.log.fence(fault)
+        self._give_up(WireError(errors.KAFKA_STORAGE_ERROR, fault.message))
+
+    def _give_up(self, refusal: WireError) -> None:
+        """What was decided and not committed is forgotten, with the image that held it."""
+        waiting, self._waiting = self._waiting, deque()
+        self._working = self.image
+        for entry in waiting:
+            entry.failed(refusal)
+
+    def _carry_out(self) -> None:
+        """Do what the machine says, in its order."""
+        while (ready := self.raft.ready()) is not None:
+            self._do(ready)
+
+    def _do(self, ready: Ready) -> None:
+        if ready.state is not None:
+            self._disk.write_file(f"{self._path}/{STATE_FILE}", encode_state(ready.state, self.raft.voters))
+        self.notes += ready.said
+        if ready.leader_change is not None:
+            self._take_office(ready.leader_change)
+        self.outbox += ready.messages
+        if ready.high_watermark is not None:
+            self._commit(ready.high_watermark)
+        if self._waiting and not self.is_leader:
+            self._give_up(WireError(errors.NOT_CONTROLLER, "This node does not lead the metadata quorum any more"))
+
+    def _take_office(self, change: LeaderChange) -> None:
+        now_ms = self._clock()
+        control = ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))
+        self._write([encode_control_batch([control], now_ms=now_ms)], now_ms)
+        records: list[Any] = []
+        if self._working.transaction_start is not None:
+            from logctl.wire.stored.abort_transaction_record import AbortTransactionRecord
+
+            records.append(AbortTransactionRecord(reason="its leader is gone"))
+        if not self._working.metadata_version:
+            records += self._first_records()
+        if records:
+            self.decide(lambda controller: Decision(records, None), lambda decision: None)
+
+    def _first_records(self) -> list[Any]:
+        records = read_bootstrap(self._disk, self._log_dir)
+        if records is None:
+            raise OperationFailed(
+                f"{self._log_dir} has neither metadata records nor a bootstrap.checkpoint to begin with",
+                "Restore the directory from a backup, or prepare an empty one with: logctl node format",
+            )
+        return records
+
+    def _commit(self, high_watermark: int) -> None:
+        while self._waiting and self._waiting[0].end_offset <= high_watermark:
+            entry = self._waiting.popleft()
+            before, self.image = self.image, entry.image
+            self.applied_offset = entry.end_offset
+            if entry.records:
+                for listener in self.listeners:
+                    listener(before, entry.image, entry.records)
+            entry.done(entry.decision)
+        if not self._waiting:
+            self.applied_offset = high_watermark
+        if self._since_snapshot >= self._options.snapshot_interval_bytes:
+            self._begin_snapshot()
+
+    # ---- snapshots ----
+
+    def _begin_snapshot(self) -> None:
+        """Snapshot the committed image, one at a time."""
+        if self._snapshot_runs or not self.applied_offset:
+            return
+        snapshot = SnapshotId(self.applied_offset, max(self.log.epoch_at(self.applied_offset - 1), 0))
+        self._snapshot_runs = True
+        self._since_snapshot = 0
+        self.run_snapshot(
+            SnapshotTask(self._disk, self._path, snapshot, self.image, self._last_append_ms, self._clock())
+        )
+
+    def _snapshot_here(self, task: SnapshotTask) -> None:
+        try:
+            task.run()
+        except DiskFault as fault:
+            self.snapshot_failed(task, fault)
+        else:
+            self.snapshot_written(task)
+
+    def snapshot_failed(self, task: SnapshotTask, fault: DiskFault) -> None:
+        """The log still holds everything; it is tried again when as much again was written."""
+        self._snapshot_runs = False
+        self.notes.append(f"The snapshot {task.snapshot.file_name} could not be written: {fault.message}")
+
+    def snapshot_written(self, task: SnapshotTask) -> None:
+        """It is on disk: older snapshots but one go, and the log that they alone needed."""
+        self._snapshot_runs = False
+        now_ms = self._clock()
+        try:
+            self._forget_older(now_ms)
+        except DiskFault as fault:
+            self.notes.append(f"Old metadata could not be removed yet: {fault.message}")
+
+    def _forget_older(self, now_ms: int) -> None:
+        snapshots = list_snapshots(self._disk, self._path)
+        self.log.roll(now_ms)
+        for snapshot in snapshots[2:]:
+            self._disk.remove(f"{self._path}/{snapshot.file_name}")
+        if len(snapshots) > 1:
+            self.log.delete_before(snapshots[1].end_offset)
+            self.notes += self.log.apply_retention(now_ms)
+            self.log.purge_deleted(now_ms)
+
+
+def _leader_change_message(change: LeaderChange) -> Any:
+    from logctl.wire.stored.leader_change_message import LeaderChangeMessage, Voter
+
+    def voters(ids: Iterable[int]) -> list[Voter]:
+        return [Voter(voter_id=voter) for voter in ids]
+
+    return LeaderChangeMessage(
+        leader_id=change.leader_id, voters=voters(change.voters), granting_voters=voters(change.granting)
+    )
+
+
+def _read_state(disk: Disk, path: str, log: Log, voters: tuple[int, ...], notes: list[str]) -> ElectionState:
+    """The election state; where it is missing or damaged, the epoch of the log says as much with a single voter.
+
+    With more voters a forgotten vote could be given twice, so a damaged file stops the start. Raises OperationFailed.
+    """
+    file = f"{path}/{STATE_FILE}"
+    last_epoch = max(log.leader_epoch, 0)
+    if not disk.exists(file):
+        return ElectionState(last_epoch)
+    try:
+        state = decode_state(disk.read_file(file))
+    except DamagedState as damage:
+        if len(voters) > 1:
+            raise OperationFailed(
+                f"{file} cannot be used: {damage}",
+                "Nothing was changed. This voter may have voted; take it out of the quorum and let it join anew",
+            ) from None
+        set_aside(disk, file, f"The election state cannot be read ({damage})", notes)
+        return ElectionState(last_epoch)
+    return state if state.epoch >= last_epoch else ElectionState(last_epoch)

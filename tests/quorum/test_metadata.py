@@ -1,0 +1,424 @@
+"""The metadata log of one node: deciding, committing, restarting, and every kind of damage on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.controller import numbered_id
+from support.metadata import OneNode, running
+
+from logctl.engine.broker.metadata import Options, SnapshotTask
+from logctl.engine.broker.metadata_records import decode_batches, encode_batch
+from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot
+from logctl.engine.controller.decision import Decision
+from logctl.engine.controller.topics import delete_topics
+from logctl.engine.controller.versions import record_version
+from logctl.engine.log.disk import DiskFault
+from logctl.errors import OperationFailed
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+from logctl.wire.messages.delete_topics import DeleteTopicsRequest
+from logctl.wire.records import CONTROL_LEADER_CHANGE
+from logctl.wire.stored.begin_transaction_record import BeginTransactionRecord
+from logctl.wire.stored.config_record import ConfigRecord
+from logctl.wire.stored.feature_level_record import FeatureLevelRecord
+from logctl.wire.stored.topic_record import TopicRecord
+
+SMALL = Options(snapshot_interval_bytes=2_000)
+
+
+def version_of(kind: int) -> int:
+    return record_version(kind, 30)
+
+
+def segment(node: OneNode, base: int = 0) -> Path:
+    return node.log_directory / f"{base:020}.log"
+
+
+def snapshots(node: OneNode) -> list[str]:
+    return sorted(file.name for file in node.log_directory.glob("*.checkpoint"))
+
+
+# ---- taking office ----
+
+
+def test_a_new_node_elects_itself_and_begins_with_the_bootstrap_records(tmp_path: Path) -> None:
+    node = OneNode(tmp_path)
+    node.format()
+    metadata = node.open()
+    assert metadata.is_leader
+    assert (metadata.leader_id, metadata.epoch, metadata.high_watermark) == (1, 1, 2)
+    assert metadata.image.features == {"metadata.version": 30}
+
+    first, second = decode_batches(segment(node).read_bytes())
+    [control] = first.controls
+    message: Any = control.message
+    assert (control.kind, message.leader_id, first.header.leader_epoch) == (CONTROL_LEADER_CHANGE, 1, 1)
+    assert [voter.voter_id for voter in message.granting_voters] == [1]
+    assert second.records == [FeatureLevelRecord(name="metadata.version", feature_level=30)]
+    state = json.loads((node.log_directory / "quorum-state").read_bytes())
+    assert state == {
+        "clusterId": "",
+        "leaderId": 1,
+        "leaderEpoch": 1,
+        "votedId": -1,
+        "appliedOffset": 0,
+        "currentVoters": [{"voterId": 1}],
+        "data_version": 0,
+    }
+
+
+def test_each_start_is_a_new_epoch_and_the_image_is_what_it_was(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.create("orders", partitions=3)
+    for epoch, end in ((2, node.stop), (3, node.crash), (4, node.crash)):
+        before = node.metadata.image
+        end()
+        metadata = node.open(clean=end == node.stop)
+        assert metadata.epoch == epoch
+        assert metadata.image == before
+        assert metadata.describe().high_watermark == metadata.log_end
+
+
+def test_before_it_took_office_a_node_decides_nothing(tmp_path: Path) -> None:
+    node = OneNode(tmp_path)
+    node.format()
+    node.open(start=False)
+    with pytest.raises(WireError) as refusal:
+        node.create("orders", flush=False)
+    assert refusal.value.code == errors.NOT_CONTROLLER
+
+
+# ---- deciding ----
+
+
+def test_an_answer_waits_until_its_records_are_on_disk_and_everybody_has_heard(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.answers.clear()
+    node.heard.clear()
+    node.create("orders", flush=False)
+    assert node.dirty[-1] is node.metadata.log
+    assert not node.answers
+    assert "orders" not in node.metadata.image.topics, "not committed yet"
+
+    node.metadata.log.flush()
+    assert not node.answers, "until the owner reports it"
+    node.metadata.on_flushed()
+    assert node.answers[0].topics[0].error_code == errors.NONE
+    [(before, after, records)] = node.heard
+    assert "orders" not in before.topics
+    assert "orders" in after.topics
+    assert after is node.metadata.image
+    assert isinstance(records[0], TopicRecord)
+
+
+def test_the_second_of_two_creations_sees_the_first_and_is_answered_after_it(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.answers.clear()
+    node.create("orders", flush=False)
+    node.create("orders", flush=False)
+    assert not node.answers, "the refusal rests on something that is not committed"
+    node.metadata.flush()
+    assert [answer.topics[0].error_code for answer in node.answers] == [errors.NONE, errors.TOPIC_ALREADY_EXISTS]
+
+
+def test_a_decision_that_changes_nothing_is_answered_at_once(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.answers.clear()
+    node.decide(lambda controller: delete_topics(controller, DeleteTopicsRequest(topic_names=["gone"])), flush=False)
+    assert node.answers[0].responses[0].error_code == errors.UNKNOWN_TOPIC_OR_PARTITION
+
+
+def test_an_answer_may_lead_to_the_next_decision(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.metadata.decide(
+        lambda controller: Decision([ConfigRecord(resource_type=4, name="a", value="1")], None),
+        lambda decision: node.create("orders", flush=False),
+    )
+    node.metadata.flush()
+    node.metadata.flush()
+    assert "orders" in node.metadata.image.topics
+
+
+def test_when_the_flush_fails_nobody_is_told_that_it_worked(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.answers.clear()
+    node.create("orders", flush=False)
+    node.metadata.on_flush_failed(DiskFault("Flushing", "x", 5))
+    assert not node.answers
+    assert [refusal.code for refusal in node.refusals] == [errors.KAFKA_STORAGE_ERROR]
+    assert "orders" not in node.metadata.image.topics
+    with pytest.raises(WireError) as refusal:
+        node.create("orders", flush=False)
+    assert refusal.value.code == errors.KAFKA_STORAGE_ERROR
+
+
+def test_when_the_write_fails_the_decision_is_refused_and_the_next_one_starts_clean(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = running(tmp_path)
+
+    def full(self: Any, buffers: Any, position: int) -> None:
+        raise DiskFault("Writing to", "x", 28)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("logctl.engine.log.disk.RealFile.pwritev", full)
+        with pytest.raises(WireError) as refusal:
+            node.create("orders", flush=False)
+        assert refusal.value.code == errors.KAFKA_STORAGE_ERROR
+    node.create("orders")
+    assert node.answers[-1].topics[0].error_code == errors.NONE
+
+
+# ---- snapshots ----
+
+
+def test_snapshots_bound_what_the_next_start_reads_and_old_ones_go(tmp_path: Path) -> None:
+    node = running(tmp_path, SMALL)
+    for number in range(100):
+        node.create(f"topic-{number}", partitions=2)
+        node.decide(
+            lambda controller, number=number: delete_topics(
+                controller, DeleteTopicsRequest(topic_names=[f"topic-{number}"] if number % 10 else [])
+            )
+        )
+    assert len(snapshots(node)) == 2
+    older, newer = snapshots(node)
+    bases = sorted(int(file.stem) for file in node.log_directory.glob("*.log"))
+    assert bases[0] <= int(older[:20]) < int(newer[:20])
+    assert bases[0] > 0, "the history before the older snapshot is gone"
+    before = node.metadata.image
+    node.crash()
+    metadata = node.open()
+    assert metadata.image == before
+    assert sorted(metadata.image.topics) == sorted(f"topic-{number}" for number in range(0, 100, 10))
+
+
+def test_a_snapshot_may_be_written_while_decisions_go_on(tmp_path: Path) -> None:
+    node = running(tmp_path, SMALL)
+    tasks: list[SnapshotTask] = []
+    node.metadata.run_snapshot = tasks.append
+    while not tasks:
+        node.create(f"before-{node.metadata.log_end}")
+    node.create("after")
+    assert len(tasks) == 1, "one at a time"
+    tasks[0].run()
+    node.metadata.snapshot_written(tasks[0])
+    assert snapshots(node) == [tasks[0].snapshot.file_name]
+    before = node.metadata.image
+    node.crash()
+    assert node.open().image == before
+
+
+def test_a_snapshot_that_cannot_be_written_costs_nothing_but_a_line_in_the_diary(tmp_path: Path) -> None:
+    node = running(tmp_path, SMALL)
+    node.metadata.run_snapshot = lambda task: node.metadata.snapshot_failed(task, DiskFault("Writing", "x", 28))
+    for number in range(30):
+        node.create(f"topic-{number}")
+    assert any("could not be written" in note for note in node.metadata.notes)
+    before = node.metadata.image
+    node.crash()
+    assert node.open().image == before
+
+
+def test_an_orderly_stop_leaves_a_snapshot_when_there_is_much_to_replay(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.create("wide", partitions=5_000)
+    before = node.metadata.image
+    node.stop()
+    assert len(snapshots(node)) == 1
+    assert node.open(clean=True).image == before
+
+
+# ---- damage ----
+
+
+def test_a_torn_end_is_cut_off_and_what_was_whole_stays(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.create("orders")
+    before = node.metadata.image
+    node.create("torn")
+    node.crash()
+    data = segment(node).read_bytes()
+    segment(node).write_bytes(data[:-7])
+    metadata = node.open()
+    assert metadata.image == before
+    assert any("cut off" in note for note in metadata.notes)
+    node.create("torn")
+    assert node.answers[-1].topics[0].error_code == errors.NONE
+
+
+def test_damage_with_sound_records_behind_it_stops_the_start_and_nothing_is_touched(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.create("orders")
+    node.create("events")
+    node.crash()
+    data = bytearray(segment(node).read_bytes())
+    data[data.index(b"orders")] ^= 1
+    segment(node).write_bytes(data)
+    before = node.files()
+    with pytest.raises(OperationFailed, match="is damaged at position") as refusal:
+        node.open()
+    assert "Nothing was changed" in refusal.value.hint
+    assert node.files() == before
+
+
+def test_a_damaged_snapshot_is_set_aside_and_the_one_before_it_serves(tmp_path: Path) -> None:
+    node = running(tmp_path, SMALL)
+    for number in range(60):
+        node.create(f"topic-{number}")
+    before = node.metadata.image
+    node.crash()
+    newest = node.log_directory / snapshots(node)[-1]
+    newest.write_bytes(newest.read_bytes()[:-20])
+    metadata = node.open()
+    assert metadata.image == before
+    assert any(newest.name in note and "set aside" in note for note in metadata.notes)
+    assert (node.log_directory / f"{newest.name}.damaged").exists()
+
+
+def test_without_any_readable_snapshot_the_start_is_refused_and_nothing_is_touched(tmp_path: Path) -> None:
+    node = running(tmp_path, SMALL)
+    for number in range(60):
+        node.create(f"topic-{number}")
+    node.crash()
+    for name in snapshots(node):
+        (node.log_directory / name).write_bytes(b"not a snapshot at all")
+    before = node.files()
+    with pytest.raises(OperationFailed, match="no readable snapshot"):
+        node.open()
+    assert node.files() == before
+
+
+def test_a_log_that_vanished_goes_on_behind_its_snapshot(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.create("wide", partitions=5_000)
+    before = node.metadata.image
+    node.stop()
+    for file in [*node.log_directory.glob("*.log"), *node.log_directory.glob("*index")]:
+        file.unlink()
+    metadata = node.open()
+    assert metadata.image == before
+    node.create("more")
+    end = metadata.image
+    node.crash()
+    assert node.open().image == end
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"data_version":7}', b'{"data_version":0,"leaderId":"me"}'])
+def test_a_damaged_election_state_is_set_aside_and_the_epoch_comes_from_the_log(tmp_path: Path, content: bytes) -> None:
+    node = running(tmp_path)
+    node.crash()
+    (node.log_directory / "quorum-state").write_bytes(content)
+    metadata = node.open()
+    assert metadata.epoch == 2
+    assert any("election state cannot be read" in note for note in metadata.notes)
+    assert (node.log_directory / "quorum-state.damaged").read_bytes() == content
+
+
+def test_a_missing_election_state_does_not_repeat_an_epoch(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.crash()
+    (node.log_directory / "quorum-state").unlink()
+    assert node.open().epoch == 2
+
+
+def test_a_missing_bootstrap_of_a_cluster_that_never_began_stops_the_start(tmp_path: Path) -> None:
+    node = OneNode(tmp_path)
+    node.format()
+    (tmp_path / "bootstrap.checkpoint").unlink()
+    with pytest.raises(OperationFailed, match=r"bootstrap\.checkpoint"):
+        node.open()
+
+
+def test_a_damaged_bootstrap_stops_the_start(tmp_path: Path) -> None:
+    node = OneNode(tmp_path)
+    node.format()
+    (tmp_path / "bootstrap.checkpoint").write_bytes(b"?" * 100)
+    with pytest.raises(OperationFailed, match=r"bootstrap\.checkpoint cannot be used"):
+        node.open()
+
+
+# ---- what newer versions and other engines leave ----
+
+
+def append_raw(node: OneNode, *records: Any, versions: Callable[[int], int] = version_of) -> None:
+    """Write behind the log's end what another engine might have written."""
+    end = node.metadata.log_end
+    node.crash()
+    batch = encode_batch(list(records), versions, now_ms=node.now_ms, base_offset=end, leader_epoch=node.metadata.epoch)
+    with segment(node).open("ab") as file:
+        file.write(batch)
+
+
+def test_a_newer_metadata_version_is_refused_untouched(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    append_raw(node, FeatureLevelRecord(name="metadata.version", feature_level=31))
+    before = node.files()
+    with pytest.raises(OperationFailed, match=r"metadata\.version is 31, this version reads up to 4\.3-IV0") as refusal:
+        node.open()
+    assert "Nothing was changed" in refusal.value.hint
+    assert node.files() == before
+
+
+def test_a_newer_metadata_version_in_a_snapshot_is_refused_untouched(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    end = node.metadata.log_end
+    node.crash()
+    newer = encode_snapshot(
+        [FeatureLevelRecord(name="metadata.version", feature_level=99)],
+        version_of,
+        epoch=1,
+        last_append_ms=0,
+        now_ms=node.now_ms,
+    )
+    (node.log_directory / SnapshotId(end, 1).file_name).write_bytes(newer)
+    before = node.files()
+    with pytest.raises(OperationFailed, match=r"metadata\.version is 99"):
+        node.open()
+    assert node.files() == before
+
+
+def test_a_feature_this_engine_does_not_serve_is_refused(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    append_raw(node, FeatureLevelRecord(name="share.version", feature_level=1))
+    with pytest.raises(OperationFailed, match=r"share\.version is at level 1"):
+        node.open()
+
+
+class FromTheFuture:
+    api_key = 99
+
+    def encode(self, version: int) -> bytes:
+        return b""
+
+
+def test_a_record_of_unknown_type_is_refused_untouched(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    append_raw(node, FromTheFuture())
+    before = node.files()
+    with pytest.raises(OperationFailed, match="of type 99, which this version does not know"):
+        node.open()
+    assert node.files() == before
+
+
+def test_a_record_that_contradicts_the_others_is_refused(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    node.create("orders")
+    append_raw(node, TopicRecord(name="orders", topic_id=numbered_id(5)))
+    with pytest.raises(OperationFailed, match="topic orders is created a second time"):
+        node.open()
+
+
+def test_a_transaction_whose_leader_is_gone_is_aborted(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    before = node.metadata.image
+    append_raw(node, BeginTransactionRecord(name="half"), TopicRecord(name="half", topic_id=numbered_id(5)))
+    metadata = node.open()
+    assert metadata.image == before
+    node.crash()
+    assert node.open().image == before
