@@ -21,12 +21,14 @@ An entry needs no invalidation: it asks its replica each time, and the replica o
 
 from __future__ import annotations
 
+import struct
 from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
 from logctl.wire import errors
 from logctl.wire.errors import WireError
+from logctl.wire.primitives import MalformedMessage, uvarint
 
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Lost
@@ -49,24 +51,26 @@ _NAME_BYTES_MAX: Final = 120
 
 _INT16: Final = Struct(">h")
 _INT32: Final = Struct(">i")
-_BATCH: Final = Struct(">8xi4xb4xh")  # base offset, length, leader epoch, magic, checksum, attributes
+_HEADER: Final = Struct(">ii")  # API and version, correlation id; of an answer: size, correlation id
 _BATCH_BYTES_MIN: Final = 61
-_TRANSACTIONAL_OR_CONTROL: Final = 0x30
+_TRANSACTIONAL: Final = 0x10
 _EMPTY_TAGS: Final = b"\0\0\0"  # of the partition, the topic and the request
 
 
 class Entry:
     """One prefix: its replica, and how to answer."""
 
-    __slots__ = ("acks", "head", "layout", "replica", "tag_bytes", "tail")
+    __slots__ = ("acks", "flexible", "head", "pack", "replica", "size", "tail")
 
-    def __init__(self, replica: Replica, acks: int, head: bytes, tail: bytes, tag_bytes: int) -> None:
+    def __init__(self, replica: Replica, acks: int, flexible: bool, head: bytes, tail: bytes) -> None:
+        layout = _layout(len(head), len(tail))
         self.replica = replica
         self.acks = acks
+        self.flexible = flexible
         self.head = head
         self.tail = tail
-        self.tag_bytes = tag_bytes
-        self.layout = _layout(len(head), len(tail))
+        self.pack = layout.pack
+        self.size = layout.size - 4
 
     def instead(self, answer: bytes, lost: Lost) -> bytes | None:
         """The answer when the append did not survive; None (acks=0) closes the connection."""
@@ -74,17 +78,8 @@ class Entry:
             return answer
         if not answer:
             return None
-        size, correlation_id = answer[:4], answer[4:8]
-        return self.layout.pack(
-            _INT32.unpack(size)[0],
-            _INT32.unpack(correlation_id)[0],
-            self.head,
-            errors.KAFKA_STORAGE_ERROR,
-            -1,
-            -1,
-            -1,
-            self.tail,
-        )
+        size, correlation_id = _HEADER.unpack_from(answer)
+        return self.pack(size, correlation_id, self.head, errors.KAFKA_STORAGE_ERROR, -1, -1, -1, self.tail)
 
 
 @lru_cache
@@ -107,7 +102,7 @@ class ProducePath:
         self._versions = -1
         self._fixed_bytes = self._varying = 0
 
-    def append(  # noqa: C901 - one function on purpose, see below
+    def append(
         self, view: memoryview, start: int, stop: int, now_ms: int, answers: list[Any], doubts: list[Any]
     ) -> int:
         """Handle the frame in view[start:stop] if its prefix is known: GENERAL, ANSWERED or WAITS.
@@ -115,63 +110,45 @@ class ProducePath:
         The answer (nothing for acks=0) and its doubt are added to the lists. One function on purpose: this runs once a
         request, and a call less is several per cent of it.
         """
-        if _INT32.unpack_from(view, start)[0] != self._versions:
+        versions, correlation_id = _HEADER.unpack_from(view, start)
+        if versions != self._versions:
             return GENERAL
         try:
             position = start + self._fixed_bytes + view[start + self._varying]
             entry = self._entries.get(bytes(view[start + 8 : position]))
             if entry is None:
                 return GENERAL
-            tag_bytes = entry.tag_bytes
-            if tag_bytes:
-                length = shift = 0
-                while True:
-                    byte = view[position]
-                    position += 1
-                    length |= (byte & 0x7F) << shift
-                    if byte < 0x80:
-                        break
-                    shift += 7
-                length -= 1
+            if entry.flexible:
+                length = view[position]
+                position += 1
+                if length > 127:
+                    length, position = uvarint(view, position - 1)
+                end = position + length - 1
+                if end + 3 != stop or bytes(view[end:stop]) != _EMPTY_TAGS:
+                    return GENERAL
             else:
-                length = _INT32.unpack_from(view, position)[0]
+                end = position + 4 + _INT32.unpack_from(view, position)[0]
                 position += 4
-            end = position + length
-            if end + tag_bytes != stop or length < _BATCH_BYTES_MIN:
+                if end != stop:
+                    return GENERAL
+            if end - position < _BATCH_BYTES_MIN or view[position + 22] & _TRANSACTIONAL:
                 return GENERAL
-            batch_bytes, magic, attributes = _BATCH.unpack_from(view, position)
-        except (IndexError, ValueError):
-            return GENERAL
-        if batch_bytes + 12 != length or magic != 2 or attributes & _TRANSACTIONAL_OR_CONTROL:
-            return GENERAL
-        if tag_bytes and bytes(view[end:stop]) != _EMPTY_TAGS:
-            return GENERAL
-        replica = entry.replica
-        acks = entry.acks
-        try:
+            replica = entry.replica
+            acks = entry.acks
             appended = replica.append(view[position:end], acks, now_ms)
-        except WireError:
+        except (IndexError, MalformedMessage, struct.error, WireError):
+            return GENERAL
+        if appended.duplicate:
             return GENERAL
         doubts.append(entry)
         if not acks:
             answers.append(b"")
             return ANSWERED
-        layout = entry.layout
+        base_offset, _, time_ms, log_start_offset, _ = appended
         answers.append(
-            layout.pack(
-                layout.size - 4,
-                _INT32.unpack_from(view, start + 4)[0],
-                entry.head,
-                0,
-                appended.base_offset,
-                appended.log_append_time_ms,
-                appended.log_start_offset,
-                entry.tail,
-            )
+            entry.pack(entry.size, correlation_id, entry.head, 0, base_offset, time_ms, log_start_offset, entry.tail)
         )
-        if acks == 1 or not replica.must_wait(acks, appended.last_offset):
-            return ANSWERED
-        return WAITS
+        return WAITS if acks == -1 and replica.durable else ANSWERED
 
     def learn(self, frame: memoryview, request: Request[ProduceRequest], replica: Replica) -> None:
         """Remember the prefix of a request whose one batch the general handler has appended to `replica`."""
@@ -229,6 +206,6 @@ def _topic_and_partition(version: int, replica: Replica) -> bytes:
 def _entry(version: int, replica: Replica, acks: int, head: bytes) -> Entry:
     if version >= _FLEXIBLE_FROM:
         # No record errors, no message, end of partition and topic, throttle time, end of the answer.
-        return Entry(replica, acks, b"\0" + head, b"\1\0\0\0" + _INT32.pack(0) + b"\0", len(_EMPTY_TAGS))
+        return Entry(replica, acks, True, b"\0" + head, b"\1\0\0\0" + _INT32.pack(0) + b"\0")
     without_errors = _INT32.pack(0) + _INT16.pack(-1) if version >= 8 else b""
-    return Entry(replica, acks, head, without_errors + _INT32.pack(0), 0)
+    return Entry(replica, acks, False, head, without_errors + _INT32.pack(0))
