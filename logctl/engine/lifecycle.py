@@ -1,6 +1,6 @@
 """Starting a node in the background, and stopping one: seen from outside its process.
 
-A node in the background is `python -m logctl.engine.node` in a session of its own, with its diary in a file. While it
+A node in the background is `python -m logctl.engine` in a session of its own, with its diary in a file. While it
 starts, it also announces its diary on a pipe, so that whoever started it can tell what takes long, or why it failed:
 the last lines are JSON entries of kind `ready` or `failed`. After that the pipe is closed and the node is on its own.
 
@@ -45,7 +45,7 @@ def local_entries(log_dir: Path, port: int, node_id: int = 1) -> list[Entry]:
 def start_detached(entries: Sequence[Entry], diary: Path, log_format: str = "text") -> Detached:
     """Start a node with these settings; its diary is appended to the file `diary`."""
     reading, writing = os.pipe()
-    command = [sys.executable, "-P", "-m", "logctl.engine.node", f"--announce={writing}", f"--log-format={log_format}"]
+    command = [sys.executable, "-P", "-m", "logctl.engine", f"--announce={writing}", f"--log-format={log_format}"]
     command += [f"--diary={diary}", *(f"{entry.name}={entry.text}" for entry in entries)]
     try:
         with open(diary, "ab") as out:
@@ -84,6 +84,12 @@ class Detached:
                         return
         finally:
             os.close(self._pipe)
+
+    def end(self, signal_number: int) -> int:
+        """Send the process a signal and wait for its end; answers its exit code."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal_number)
+        return self._process.wait()
 
     def _lines(self, deadline: float) -> list[bytes]:
         wait_s = max(0.0, deadline - time.monotonic())

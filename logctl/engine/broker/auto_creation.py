@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from logctl.engine.controller.topics import create_topics
 from logctl.wire import errors
+from logctl.wire.errors import WireError
 from logctl.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 
 if TYPE_CHECKING:
@@ -25,8 +26,14 @@ def create_missing(broker: Broker, names: list[str], done: Callable[[dict[str, i
         results = decision.response.topics
         done({one.name: one.error_code for one in results if one.error_code and one.error_code not in _LATER})
 
+    def failed(error: WireError) -> None:
+        done(dict.fromkeys(names, error.code))
+
     wanted = CreateTopicsRequest(topics=[_topic(broker, name) for name in names])
-    broker.metadata.decide(lambda controller: create_topics(controller, wanted), decided)
+    try:
+        broker.metadata.decide(lambda controller: create_topics(controller, wanted), decided, failed)
+    except WireError as error:
+        failed(error)
 
 
 def _topic(broker: Broker, name: str) -> CreatableTopic:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from logctl.engine.broker.metadata import Metadata
     from logctl.engine.broker.replicas import Replicas
     from logctl.engine.broker.waiting import Waiting
+    from logctl.engine.log.disk import DiskFault
+    from logctl.engine.log.log import Log
     from logctl.wire.schema import Message
 
 
@@ -96,6 +98,14 @@ class Broker:
     def forget(self, request: Request[Any]) -> None:
         """The connection is gone: nobody wants this answer any more."""
         self.waiting.cancel(request)
+
+    def log_dir_failed(self, log: Log, fault: DiskFault) -> None:
+        """The disk under a log failed: its directory is closed, and the metadata log with it when it lies there."""
+        directory = self.replicas.directory_of(log)
+        if directory is not None:
+            self.replicas.fail(directory, fault)
+        if log is self.metadata.log or (directory and self.replicas.directory_of(self.metadata.log) is directory):
+            self.metadata.on_flush_failed(fault)
 
     def tick(self, now_ms: int) -> None:
         """Whatever is due: deadlines of parked requests, timed flushes, retention, checkpoints."""

@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from logctl.engine.controller.decision import Decision
 from logctl.engine.controller.producer_ids import allocate_producer_ids
 from logctl.wire.errors import WireError
 from logctl.wire.messages.allocate_producer_ids import AllocateProducerIdsRequest
 
 if TYPE_CHECKING:
     from logctl.engine.broker.broker import Broker
+
+
+Use = Callable[[int], None]
+Failed = Callable[[WireError], None]
 
 
 class ProducerIds:
@@ -24,32 +29,38 @@ class ProducerIds:
         self._broker = broker
         self._next = 0
         self._end = 0
-        self._waiting: list[Callable[[int], None]] = []
+        self._waiting: list[tuple[Use, Failed]] = []
 
-    def take(self, use: Callable[[int], None]) -> None:
-        """Calls `use` with a fresh id: now, or when the next block has been granted."""
+    def take(self, use: Use, failed: Failed) -> None:
+        """Calls `use` with a fresh id, now or when the next block has been granted; `failed` when it was refused."""
         if self._next < self._end:
             self._next += 1
             use(self._next - 1)
             return
-        self._waiting.append(use)
+        self._waiting.append((use, failed))
         if len(self._waiting) == 1:
             self._ask()
 
     def _ask(self) -> None:
-        """Asks on behalf of this broker as it is registered now. An error goes to whoever asked first."""
+        """Asks on behalf of this broker as it is registered now."""
         node_id = self._broker.node_id
         registered = self._broker.metadata.image.brokers[node_id]
         wanted = AllocateProducerIdsRequest(broker_id=node_id, broker_epoch=registered.epoch)
         try:
-            self._broker.metadata.decide(lambda controller: allocate_producer_ids(controller, wanted), self._granted)
-        except WireError:
-            self._waiting.pop()
-            raise
+            self._broker.metadata.decide(
+                lambda controller: allocate_producer_ids(controller, wanted), self._granted, self._refused
+            )
+        except WireError as error:
+            self._refused(error)
 
-    def _granted(self, decision: Any) -> None:
+    def _granted(self, decision: Decision[Any]) -> None:
         block = decision.response
         self._next, self._end = block.producer_id_start, block.producer_id_start + block.producer_id_len
         waiting, self._waiting = self._waiting, []
-        for use in waiting:
-            self.take(use)
+        for use, failed in waiting:
+            self.take(use, failed)
+
+    def _refused(self, error: WireError) -> None:
+        waiting, self._waiting = self._waiting, []
+        for _, failed in waiting:
+            failed(error)

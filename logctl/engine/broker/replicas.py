@@ -352,18 +352,18 @@ class Replicas:
             except DiskFault as fault:
                 self._say("disk", f"{fault.message}. {fault.hint}")
 
-    def stop(self, broker_epoch: int) -> None:
-        """Close every log in order and leave the mark that says so."""
+    def close(self) -> None:
+        """Flush and close every log. A directory where that fails counts as failed: it is not left in order."""
         for directory in self.directories:
             if directory.failed:
                 continue
-            mine = [home.replica for home in self._by_name.values() if home.directory is directory]
             try:
-                for replica in mine:
-                    replica.log.close(clean=True)
+                for home in self._by_name.values():
+                    if home.directory is directory:
+                        home.replica.log.close(clean=True)
                 directory.checkpoint(self._bounds(directory))
-                directory.mark_clean(broker_epoch)
             except DiskFault as fault:
+                directory.failed = True
                 self._say("disk", f"{fault.message}. {directory.path} will be recovered at the next start")
 
 

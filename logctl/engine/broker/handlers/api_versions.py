@@ -65,6 +65,6 @@ def _add_features(broker: Broker, response: ApiVersionsResponse, lowest: int) ->
     response.supported_features = [
         SupportedFeatureKey(name, *levels) for name, levels in SUPPORTED_FEATURES.items() if levels[0] >= lowest
     ]
-    response.finalized_features_epoch = broker.metadata.committed_offset
+    response.finalized_features_epoch = broker.metadata.applied_offset - 1
     finalized = broker.metadata.image.features.items()
     response.finalized_features = [FinalizedFeatureKey(name, level, level) for name, level in finalized if level > 0]

@@ -36,7 +36,10 @@ def handle(broker: Broker, request: Request[CreateTopicsRequest], now_ms: int) -
         response.topics += [_refusal(name, errors.TOPIC_AUTHORIZATION_FAILED) for name in forbidden]
         broker.reply(request, response)
 
-    broker.metadata.decide(lambda controller: create_topics(controller, wanted), decided)
+    def failed(error: WireError) -> None:
+        broker.reply(request, refused(request, error))
+
+    broker.metadata.decide(lambda controller: create_topics(controller, wanted), decided, failed)
     return PARKED
 
 

@@ -47,7 +47,10 @@ def handle(broker: Broker, request: Request[DeleteTopicsRequest], now_ms: int) -
         response.responses += forbidden
         broker.reply(request, response)
 
-    broker.metadata.decide(lambda controller: delete_topics(controller, wanted), decided)
+    def failed(error: WireError) -> None:
+        broker.reply(request, refused(request, error))
+
+    broker.metadata.decide(lambda controller: delete_topics(controller, wanted), decided, failed)
     return PARKED
 
 

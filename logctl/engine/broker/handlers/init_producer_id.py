@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from logctl.engine.broker.request import PARKED, Answer, Request
 from logctl.security.acl import CLUSTER_NAME, Operation, Resource
 from logctl.wire import errors
+from logctl.wire.errors import WireError
 from logctl.wire.messages.init_producer_id import InitProducerIdRequest, InitProducerIdResponse
 
 if TYPE_CHECKING:
@@ -25,7 +26,14 @@ def handle(broker: Broker, request: Request[InitProducerIdRequest], now_ms: int)
     code = _objection(broker, request)
     if code:
         return InitProducerIdResponse(error_code=code, producer_epoch=-1)
-    broker.producer_ids.take(lambda new_id: broker.reply(request, InitProducerIdResponse(producer_id=new_id)))
+
+    def use(new_id: int) -> None:
+        broker.reply(request, InitProducerIdResponse(producer_id=new_id))
+
+    def failed(error: WireError) -> None:
+        broker.reply(request, InitProducerIdResponse(error_code=error.code, producer_epoch=-1))
+
+    broker.producer_ids.take(use, failed)
     return PARKED
 
 

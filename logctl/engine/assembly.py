@@ -1,0 +1,181 @@
+"""What a node is made of, and in which order the parts come to life and rest; without sockets, threads or a clock.
+
+Opening: the metadata log (its controller leads), this broker's registration with the addresses it is reached at, the
+logs of its partitions. Closing: those logs, checkpoints, the metadata log, marks of an orderly stop. The parts know
+each other only through what they are given here. `node.py` puts a server around them, the simulation its own world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import PurePath
+
+from logctl.engine import catalogue
+from logctl.engine.broker.appends import Appends
+from logctl.engine.broker.broker import Broker
+from logctl.engine.broker.fetch_sessions import FetchSessions
+from logctl.engine.broker.log_dirs import LogDir
+from logctl.engine.broker.metadata import Metadata, Options
+from logctl.engine.broker.replicas import Replicas
+from logctl.engine.broker.replicas import Rules as LogRules
+from logctl.engine.broker.waiting import Waiting
+from logctl.engine.controller.brokers import start_broker
+from logctl.engine.controller.decision import Rules
+from logctl.engine.controller.delta import difference
+from logctl.engine.controller.image import Image
+from logctl.engine.controller.versions import SUPPORTED_FEATURES
+from logctl.engine.directory import Identity
+from logctl.engine.log.disk import Disk
+from logctl.engine.settings import Listener, Settings
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, Feature
+from logctl.wire.messages.broker_registration import Listener as Endpoint
+
+Say = Callable[[str, str], None]
+
+
+class Assembly:
+    """The parts of one node. `identities` are those of `paths`, the first of which holds the metadata log."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        disk: Disk,
+        paths: Sequence[str],
+        identities: Sequence[Identity],
+        *,
+        say: Say,
+        new_uuid: Callable[[], bytes],
+        clock: Callable[[], int],
+    ) -> None:
+        """Reads the metadata log. Raises OperationFailed when it cannot be used, DiskFault."""
+        self.settings = settings
+        self.cluster_id = identities[0].cluster_id
+        self._say = say
+        self._new_uuid = new_uuid
+        self._clock = clock
+        self.directories = [
+            LogDir(disk, path, identity.directory_id) for path, identity in zip(paths, identities, strict=True)
+        ]
+        self.appends = Appends()
+        waiting = Waiting()
+        self.metadata = Metadata.open(
+            disk,
+            paths[0],
+            node_id=settings.node_id,
+            rules=controller_rules(settings, self.cluster_id),
+            clock=clock,
+            new_uuid=new_uuid,
+            mark_dirty=self.appends.dirty.add,
+            clean=self.directories[0].clean,
+            options=Options(
+                segment_bytes=settings.integer("metadata.log.segment.bytes"),
+                snapshot_interval_bytes=settings.integer("metadata.log.max.record.bytes.between.snapshots"),
+            ),
+        )
+        homes = {PurePath(path) for path in settings.log_dirs}
+        self.replicas = Replicas(
+            settings.node_id,
+            disk,
+            [one for one in self.directories if PurePath(one.path) in homes] or self.directories,
+            log_rules(settings),
+            appends=self.appends,
+            waiting=waiting,
+            say=say,
+            new_id=new_uuid,
+        )
+        self.broker = Broker(
+            node_id=settings.node_id,
+            cluster_id=self.cluster_id,
+            settings=settings,
+            metadata=self.metadata,
+            replicas=self.replicas,
+            appends=self.appends,
+            waiting=waiting,
+            sessions=FetchSessions(settings.integer("max.incremental.fetch.session.cache.slots"), self._session_id),
+            say=say,
+        )
+
+    def open(self, advertised: Sequence[Listener]) -> None:
+        """Take office, register under these addresses, open the logs. Raises LogctlError when that cannot be."""
+        metadata = self.metadata
+        metadata.start()
+        self.tell_notes()
+        registration = self._registration(advertised)
+        metadata.decide(lambda controller: start_broker(controller, registration), lambda decision: None)
+        metadata.flush()
+        self.appends.dirty.discard(metadata.log)
+        self.appends.owners[metadata.log] = metadata.on_flushed
+        self.replicas.start(metadata.image, self._clock())
+        metadata.listeners.append(self._image_changed)
+
+    def close(self) -> None:
+        """Close everything in order. What fails is said, and recovered at the next start."""
+        registered = self.metadata.image.brokers.get(self.settings.node_id)
+        self.replicas.close()
+        self.metadata.close()
+        for directory in self.directories:
+            if not directory.failed:
+                directory.mark_clean(registered.epoch if registered else -1)
+
+    def tell_notes(self) -> None:
+        """Move what the metadata log has to say to the diary."""
+        for note in self.metadata.notes:
+            self._say("metadata", note)
+        self.metadata.notes.clear()
+
+    def _session_id(self) -> int:
+        """A fresh id for a fetch session: positive, and not to be guessed."""
+        return int.from_bytes(self._new_uuid()[:4]) & 0x7FFFFFFF or 1
+
+    def _image_changed(self, old: Image, new: Image, records: list[object]) -> None:
+        self.replicas.apply(difference(old, new, records), self._clock())
+
+    def _registration(self, advertised: Sequence[Listener]) -> BrokerRegistrationRequest:
+        return BrokerRegistrationRequest(
+            broker_id=self.settings.node_id,
+            cluster_id=self.cluster_id,
+            incarnation_id=self._new_uuid(),
+            listeners=[Endpoint(one.name, one.host, one.port, 0) for one in advertised],
+            features=[Feature(name, *levels) for name, levels in SUPPORTED_FEATURES.items()],
+            rack=self.settings.text("broker.rack") or None,
+            log_dirs=[one.directory_id for one in self.replicas.directories],
+            previous_broker_epoch=min(one.broker_epoch for one in self.directories),
+        )
+
+
+def controller_rules(settings: Settings, cluster_id: str) -> Rules:
+    """What the settings say about decisions."""
+    return Rules(
+        cluster_id=cluster_id,
+        default_partitions=settings.integer("num.partitions"),
+        default_replication_factor=settings.integer("default.replication.factor"),
+        delete_topics=settings.flag("delete.topic.enable"),
+        server_values=settings.given_texts(),
+        check_broker_config=check_broker_config,
+    )
+
+
+def check_broker_config(name: str, value: str) -> None:
+    """Raises WireError when a broker setting may not be changed to this value while the node runs."""
+    setting = catalogue.broker_settings().get(name)
+    if setting is None:
+        raise WireError(errors.INVALID_CONFIG, f"There is no broker setting named {name}")
+    if setting.read_only:
+        raise WireError(errors.INVALID_REQUEST, f"{name} can be changed in the settings file only")
+    try:
+        catalogue.parse(setting, value)
+    except catalogue.BadValue as error:
+        raise WireError(errors.INVALID_CONFIG, str(error)) from None
+
+
+def log_rules(settings: Settings) -> LogRules:
+    """What the settings say about the logs of partitions."""
+    return LogRules(
+        flush_every_batch=settings.flush_on_acks,
+        retention_check_ms=settings.integer("log.retention.check.interval.ms"),
+        checkpoint_ms=settings.integer("log.flush.offset.checkpoint.interval.ms"),
+        producer_id_expiration_ms=settings.integer("producer.id.expiration.ms"),
+        server_values=settings.given_texts(),
+    )

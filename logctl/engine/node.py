@@ -1,0 +1,250 @@
+"""A node: the life of the process around a broker.
+
+Start: settings are checked, the log directories are locked, the listeners are bound, the metadata log is opened and
+its controller takes office, the broker registers, its logs are opened (and recovered, where the last stop was not
+orderly). `ready` is said when all of that holds; then the loop runs and the first request is answered. Stop, on
+SIGTERM or SIGINT: nothing more is accepted, what was asked is answered, every log is flushed and closed, checkpoints
+and the marks of an orderly stop are written. A second signal ends the process at once; the next start then recovers.
+
+Runs inside `logctl up` and `logctl node start`, and by itself in the background (`python -m logctl.engine`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import resource
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from threading import Thread
+from typing import Final
+
+from logctl import local
+from logctl.engine.assembly import Assembly
+from logctl.engine.broker.metadata import SnapshotTask
+from logctl.engine.config_file import Entry
+from logctl.engine.diary import Diary
+from logctl.engine.folders import Folders
+from logctl.engine.limits import Limits
+from logctl.engine.log.disk import DiskFault, RealDisk
+from logctl.engine.port_owner import port_owner
+from logctl.engine.server import Server, wall_ms
+from logctl.engine.settings import Listener, Settings
+from logctl.errors import LogctlError, UsageError
+from logctl.local import LocalNode
+
+_GC_THRESHOLD: Final = (20_000, 20, 50)
+
+
+def run(
+    entries: Sequence[Entry],
+    *,
+    log_format: str = "text",
+    format_if_new: bool = False,
+    diary: Diary | None = None,
+    diary_path: str | None = None,
+) -> None:
+    """Run a node until it is told to stop. Raises LogctlError when it cannot start."""
+    settings = Settings.of(entries)
+    node = Node(settings, diary or Diary(sys.stderr, log_format), diary_path)
+    try:
+        node.start(format_if_new=format_if_new)
+        node.serve()
+    finally:
+        node.let_go()
+
+
+def format_node(entries: Sequence[Entry], cluster_id: str | None) -> list[str]:
+    """Prepare the log directories that the settings name; sentences about what was done. Raises LogctlError."""
+    folders = Folders(Settings.of(entries), RealDisk(), lambda kind, sentence: None)
+    try:
+        folders.lock()
+        return folders.prepare(cluster_id, new_uuid, wall_ms())
+    finally:
+        folders.unlock()
+
+
+class Node:
+    """One node's life, in the order of its methods."""
+
+    def __init__(self, settings: Settings, diary: Diary, diary_path: str | None = None) -> None:
+        self.settings = settings
+        self._diary_path = diary_path
+        self._say = diary.say
+        self._disk = RealDisk()
+        self._folders = Folders(settings, self._disk, self._say)
+        self._loop = asyncio.new_event_loop()
+        self._parts: Assembly
+        self._server: Server
+        self._snapshot: Thread | None = None
+        self._told: LocalNode
+        self._stopping: asyncio.Task[None] | None = None
+
+    def start(self, *, format_if_new: bool) -> None:
+        """Everything up to `ready`. Raises LogctlError; `let_go` must be called then."""
+        begun = time.monotonic()
+        _raise_file_limit()
+        self._folders.lock()
+        if format_if_new and self._folders.are_new:
+            for sentence in self._folders.prepare(None, new_uuid, wall_ms()):
+                self._say("start", sentence)
+        identities = self._folders.identities()
+        cluster_id = identities[0].cluster_id
+        self._say("start", f"Node {self.settings.node_id} of cluster {cluster_id} starts, process {os.getpid()}")
+        for remark in self.settings.remarks:
+            self._say("settings", remark)
+        self._describe(cluster_id, "starting", [])
+        self._parts = Assembly(
+            self.settings, self._disk, self._folders.paths, identities, say=self._say, new_uuid=new_uuid, clock=wall_ms
+        )
+        self._server = Server(self._parts.broker, limits(self.settings), self._say)
+        bound = self._listen()
+        self._parts.open(_advertised(self.settings, bound))
+        self._parts.metadata.run_snapshot = self._snapshot_aside
+        self._describe(cluster_id, "running", [one.address for one in bound])
+        _settle_memory()
+        self._loop.call_soon(self._say_ready, begun)
+
+    def _listen(self) -> list[Listener]:
+        """The listeners with the ports they really have."""
+        wanted = self.settings.listeners
+        try:
+            bound = self._server.start(self._loop, wanted)
+        except UsageError as error:
+            raise _with_port_owner(error, self.settings) from error
+        return [one._replace(port=port) for one, (_, _, port) in zip(wanted, bound, strict=True)]
+
+    def _snapshot_aside(self, task: SnapshotTask) -> None:
+        """Write a metadata snapshot in a thread of its own, and report on the loop's."""
+        metadata, post = self._parts.metadata, self._loop.call_soon_threadsafe
+
+        def write() -> None:
+            try:
+                task.run()
+            except DiskFault as fault:
+                post(metadata.snapshot_failed, task, fault)
+            else:
+                post(metadata.snapshot_written, task)
+
+        self._snapshot = Thread(target=write, name="snapshot")
+        self._snapshot.start()
+
+    def _say_ready(self, begun: float) -> None:
+        addresses = self._told.addresses
+        took_ms = int((time.monotonic() - begun) * 1000)
+        server = "" if addresses[0].endswith(":9092") else f" -b {addresses[0]}"
+        sentence = f"Ready at {' and '.join(addresses)} after {took_ms} ms; next: logctl topic create NAME{server}"
+        self._say("ready", sentence)
+
+    def _describe(self, cluster_id: str, state: str, addresses: list[str]) -> None:
+        self._told = LocalNode(
+            node_id=self.settings.node_id,
+            cluster_id=cluster_id,
+            log_dir=self._folders.paths[0],
+            state=state,
+            pid=os.getpid(),
+            addresses=addresses,
+            roles=["broker", "controller"],
+            log_dirs=self._folders.paths,
+            started_ms=wall_ms(),
+            diary=self._diary_path,
+        )
+        local.publish(self._told)
+
+    def serve(self) -> None:
+        """Answer until a signal says to stop; then stop in order."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._signalled, number)
+        self._loop.run_forever()
+        if self._stopping is not None and self._stopping.done():
+            self._stopping.result()
+
+    def _signalled(self, number: signal.Signals) -> None:
+        if self._stopping is not None:
+            self._say("stop", f"{number.name} again: ending at once")
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        self._say("stop", f"Stopping in order ({number.name})")
+        self._stopping = self._loop.create_task(self._stop())
+
+    async def _stop(self) -> None:
+        begun = time.monotonic()
+        try:
+            self._told = replace(self._told, state="stopping")
+            local.publish(self._told)
+            await self._server.stop()
+            if self._snapshot is not None:
+                self._snapshot.join()
+            self._parts.metadata.run_snapshot = SnapshotTask.run
+            self._parts.close()
+            local.withdraw(self._told)
+            self._say("stop", f"Stopped in order in {time.monotonic() - begun:.1f} s")
+        finally:
+            self._loop.stop()
+
+    def let_go(self) -> None:
+        """Give up what the process holds."""
+        self._loop.close()
+        self._folders.unlock()
+
+
+def new_uuid() -> bytes:
+    """Sixteen random bytes in the form of a version 4 UUID, as Apache makes them."""
+    made = bytearray(os.urandom(16))
+    made[6] = made[6] & 0x0F | 0x40
+    made[8] = made[8] & 0x3F | 0x80
+    return bytes(made)
+
+
+def limits(settings: Settings) -> Limits:
+    """What the settings say about connections."""
+    queued = settings.integer("queued.max.request.bytes")
+    return Limits(
+        request_max_bytes=settings.integer("socket.request.max.bytes"),
+        in_flight_max_bytes=queued if queued > 0 else Limits().in_flight_max_bytes,
+        connections_max=settings.integer("max.connections"),
+        connections_per_ip_max=settings.integer("max.connections.per.ip"),
+        creation_rate_per_ip=settings.integer("max.connection.creation.rate"),
+        idle_ms=settings.integer("connections.max.idle.ms"),
+    )
+
+
+def _advertised(settings: Settings, bound: Sequence[Listener]) -> list[Listener]:
+    """What clients are told: the addresses set, with the ports that a listener on port 0 got."""
+    told = settings.advertised
+    return [
+        one._replace(host=one.host or socket.gethostname(), port=one.port or real.port)
+        for one, real in zip(told, bound, strict=True)
+    ]
+
+
+def _settle_memory() -> None:
+    """What was loaded stays: the collector need not look at it again, and looks less often at the rest."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLD)
+
+
+def _raise_file_limit() -> None:
+    """Every partition keeps files open: ask for as many as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        except (ValueError, OSError):
+            pass
+
+
+def _with_port_owner(error: UsageError, settings: Settings) -> LogctlError:
+    """Say who holds the port, when that can be found out."""
+    for listener in settings.listeners:
+        owner = port_owner(listener.port) if f":{listener.port}" in error.message else ""
+        if owner:
+            return UsageError(f"{error.message}; it is used by {owner}", error.hint)
+    return error
