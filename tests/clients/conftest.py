@@ -51,15 +51,22 @@ def engine() -> str:
 
 
 @pytest.fixture(scope="session")
-def node(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
-    """A running node that all stories of one worker share."""
-    with started(engine, tmp_path_factory.mktemp(engine)) as node:
-        yield node
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Node]]:
+    """Running nodes by engine, started when first called for, that all stories of one worker share."""
+    made: dict[str, Node] = {}
+    with ExitStack() as at_the_end:
+
+        def call(engine: str) -> Node:
+            if engine not in made:
+                made[engine] = at_the_end.enter_context(started(engine, tmp_path_factory.mktemp(engine)))
+            return made[engine]
+
+        yield call
 
 
 @pytest.fixture(scope="session")
-def bootstrap(node: Node) -> str:
-    return node.address
+def bootstrap(engine: str, nodes: Callable[[str], Node]) -> str:
+    return nodes(engine).address
 
 
 @pytest.fixture(scope="session")
