@@ -1,13 +1,28 @@
 """Writes the straight-line reader and writer of one message version, as source text, and compiles it.
 
 A reader walks the field table once, here, so that at run time nothing is looked up: neighbouring fixed-size fields
-become one `Struct.unpack_from`, nested structs are inlined, and a field that the version lacks becomes its default.
-Two rules guard against hostile bytes. Every announced length is compared with what is left of the buffer before
-anything is made of that size; a count of array elements is compared with what is left divided by the least size of one.
-And whatever Python raises on the way (struct.error, IndexError, UnicodeDecodeError) leaves as MalformedMessage.
+become one `Struct.unpack_from`, nested structs are inlined and filled without a constructor, and a field that the
+version lacks becomes its default.
 
 A writer gathers parts in a list. Fixed-size neighbours become one `Struct.pack`; tagged fields are gathered apart,
 since their number and sizes come first.
+
+Hostile bytes
+-------------
+What a reader may raise is MalformedMessage; whatever Python raises on the way (struct.error, IndexError,
+UnicodeDecodeError) leaves as that. Text that is not UTF-8 is refused (Apache replaces the offending bytes).
+
+Time and memory are bounded by the size of the buffer, not by what is announced in it:
+
+- a length is compared with what is left before a slice is taken;
+- a count of elements is compared with what is left divided by the least size of one, before the loop begins. Every
+  element has a least size of one byte or more, and so has a tagged field, so the work is linear in the buffer;
+- elements that may be small on the wire (below SMALL_ELEMENT bytes) weigh much more as objects, up to sixtyfold. All of
+  a message together may hold ROOM of them and one more per SMALL_ELEMENT bytes of the buffer. No honest message comes
+  near: the smallest array elements that arrive in large numbers are partitions of 16 bytes and more.
+
+So the objects of a message weigh at most about 40 MiB and thirty times its size, however it is made; an honest one
+weighs two to ten times its size, and its record batches and bytes are slices that weigh nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +30,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 from logctl.wire.primitives import MalformedMessage, uvarint, uvarint_bytes
 from logctl.wire.schema import Array, Field, Fixed, Reader, Sized, StructType, Type, Writer
+
+SMALL_ELEMENT: Final = 16
+ROOM: Final = 1 << 17
 
 
 class _Source:
@@ -86,14 +104,17 @@ def _least_field_size(entry: Field, version: int, flexible: bool) -> int:
 
 
 class _ReaderSource(_Source):
+    counts_elements = False
+    """Some array has small elements, so the function needs its `room`."""
+
     def struct(self, cls: StructType) -> str:
         """Emit the reading of a struct; answers the name of the variable that holds it."""
         in_line, behind_tags = self.carried(cls)
         held: dict[str, str] = {}
-        run: list[Field] = []
+        run: list[tuple[str, Fixed]] = []
         for entry in in_line:
             if isinstance(entry.type, Fixed):
-                run.append(entry)
+                run.append((entry.name, entry.type))
                 continue
             self.fixed_run(run, held)
             run = []
@@ -101,9 +122,10 @@ class _ReaderSource(_Source):
         self.fixed_run(run, held)
         if self.flexible:
             self.tags(behind_tags, held)
-        arguments = [held[e.name] if e.name in held else self.default(e) for e in cls.fields]
         made = self.fresh("s")
-        self.line(f"{made} = {self.refer(cls, 'C')}({', '.join(arguments)})")
+        self.line(f"{made} = new({self.refer(cls, 'C')})")
+        for entry in cls.fields:
+            self.line(f"{made}.{entry.name} = {held[entry.name] if entry.name in held else self.default(entry)}")
         return made
 
     def default(self, entry: Field) -> str:
@@ -116,19 +138,20 @@ class _ReaderSource(_Source):
             return repr(value)
         return self.refer(value, "d")
 
-    def fixed_run(self, run: list[Field], held: dict[str, str]) -> None:
+    def fixed_run(self, run: list[tuple[str, Fixed]], held: dict[str, str]) -> None:
+        """Emit one unpacking for neighbouring fields of fixed size; their variables are added to `held`."""
         if not run:
             return
-        layout = struct.Struct(">" + "".join(entry.type.code for entry in run if isinstance(entry.type, Fixed)))
+        layout = struct.Struct(">" + "".join(kind.code for _, kind in run))
         names = [self.fresh() for _ in run]
-        held.update((entry.name, name) for entry, name in zip(run, names, strict=True))
+        held.update((field, name) for (field, _), name in zip(run, names, strict=True))
         self.line(f"{', '.join(names)}, = {self.refer(layout.unpack_from, 'U')}(buffer, pos)")
         self.line(f"pos += {layout.size}")
 
     def value(self, kind: Type, nullable: bool) -> str:
         if isinstance(kind, Fixed):
             held: dict[str, str] = {}
-            self.fixed_run([_nameless(kind)], held)
+            self.fixed_run([("", kind)], held)
             return held[""]
         if isinstance(kind, Array):
             return self.array(kind, nullable)
@@ -153,7 +176,7 @@ class _ReaderSource(_Source):
         return made
 
     def length(self, wide: bool) -> str:
-        """Emit the reading of a length, -1 for null."""
+        """Emit the reading of a length. Null is -1; like Apache we take any other negative number for null too."""
         name = self.fresh("n")
         if self.flexible:
             self.line(f"{name} = buffer[pos] - 1; pos += 1")
@@ -166,13 +189,7 @@ class _ReaderSource(_Source):
 
     def null_or_refuse(self, length: str, into: str, nullable: bool, what: str) -> None:
         with self.block(f"if {length} < 0:"):
-            if not nullable:
-                self.line(f"raise Malformed('{what} may not be null')")
-            elif self.flexible:
-                self.line(f"{into} = None")
-            else:
-                self.line(f"if {length} != -1: raise Malformed('negative length of {what}')")
-                self.line(f"{into} = None")
+            self.line(f"{into} = None" if nullable else f"raise Malformed('{what} may not be null')")
 
     def sized(self, kind: Sized, nullable: bool) -> str:
         nullable = nullable or kind.name == "records"
@@ -193,8 +210,7 @@ class _ReaderSource(_Source):
         count = self.length(wide=True)
         self.null_or_refuse(count, made, nullable, "array")
         with self.block("else:"):
-            least = _least_size(kind.element, self.version, self.flexible)
-            self.line(f"if {count} * {least} > size - pos: raise Malformed('array is longer than its message')")
+            self.bounded(count, kind.element)
             if isinstance(kind.element, Fixed):
                 self.fixed_array(kind.element, count, made)
             else:
@@ -203,17 +219,23 @@ class _ReaderSource(_Source):
                     self.line(f"{made}.append({self.value(kind.element, nullable=False)})")
         return made
 
+    def bounded(self, count: str, element: Type) -> None:
+        """Refuse a count that the rest of the buffer cannot hold, or for which there is no room (see above)."""
+        least = _least_size(element, self.version, self.flexible)
+        self.line(f"if {count} * {least} > size - pos: raise Malformed('array is longer than its message')")
+        if least < (4 if isinstance(element, Fixed) else SMALL_ELEMENT):
+            self.counts_elements = True
+            self.line(f"room -= {count}")
+            self.line("if room < 0: raise Malformed('more elements than a message of its size may hold')")
+
     def fixed_array(self, element: Fixed, count: str, made: str) -> None:
-        self.space["unpack_from"] = struct.unpack_from
-        code = f"{{{count}}}{element.code}" if len(element.code) == 1 else None
-        if code is not None:
-            self.line(f"{made} = list(unpack_from(f'>{code}', buffer, pos))")
-            self.line(f"pos += {count} * {element.size}")
-            return
-        self.line(
-            f"{made} = [bytes(buffer[p:p + {element.size}]) for p in range(pos, pos + {count} * {element.size}, 16)]"
-        )
-        self.line(f"pos += {count} * {element.size}")
+        end = f"pos + {count} * {element.size}"
+        if element.size == 16:
+            self.line(f"{made} = [bytes(buffer[place:place + 16]) for place in range(pos, {end}, 16)]")
+        else:
+            self.space["unpack_from"] = struct.unpack_from
+            self.line(f"{made} = list(unpack_from(f'>{{{count}}}{element.code}', buffer, pos))")
+        self.line(f"pos = {end}")
 
     def tags(self, behind_tags: list[Field], held: dict[str, str]) -> None:
         for entry in behind_tags:
@@ -223,9 +245,7 @@ class _ReaderSource(_Source):
         self.line(f"{left} = buffer[pos]; pos += 1")
         with self.block(f"if {left}:"):
             self.line(f"if {left} > 127: {left}, pos = uvarint(buffer, pos - 1)")
-            self.line(
-                f"if {left} * 2 > size - pos: raise Malformed('more tagged fields than the message has room')"
-            )
+            self.line(f"if {left} * 2 > size - pos: raise Malformed('more tagged fields than the message has room')")
             with self.block(f"for _ in range({left}):"):
                 self.one_tag(behind_tags, held)
 
@@ -242,29 +262,21 @@ class _ReaderSource(_Source):
         self.line(f"pos = {end}")
 
 
-def _nameless(kind: Fixed) -> Field:
-    from logctl.wire.schema import Versions
-
-    every = Versions.parse("0+")
-    none = Versions.parse("none")
-    return Field(kind, every, none, none, -1, kind.zero)
-
-
 def compile_reader(cls: StructType, version: int, flexible: bool) -> Reader:
     """The function (buffer, position) -> (message, end) for one version."""
     source = _ReaderSource(version, flexible)
-    source.space["Broken"] = (struct.error, IndexError, UnicodeDecodeError, OverflowError)
+    source.space["new"] = object.__new__
+    source.space["Broken"] = (struct.error, IndexError, UnicodeDecodeError)
     with source.block("try:"):
-        source.line("size = len(buffer)")
-        source.line(f"return {_returned(source, cls)}, pos")
+        made = source.struct(cls)
+        source.line(f"return {made}, pos")
     with source.block("except Broken as problem:"):
         source.line(f"raise Malformed(f'{cls.__name__} v{version}: {{problem}}') from None")
-    reader: Reader = source.compiled("read", "def read(buffer, pos):")
+    head = "def read(buffer, pos):\n    size = len(buffer)"
+    if source.counts_elements:
+        head += f"\n    room = {ROOM} + size // {SMALL_ELEMENT}"
+    reader: Reader = source.compiled("read", head)
     return reader
-
-
-def _returned(source: _ReaderSource, cls: StructType) -> str:
-    return source.struct(cls)
 
 
 # Writing
@@ -407,12 +419,17 @@ class _WriterSource(_Source):
             self.line(f"{found}.append((uvarint_bytes({entry.tag}), b''.join({parts})))")
 
     def differs(self, entry: Field, held: str) -> str:
+        """An expression: is the value in `held` other than the field's default?"""
         default = entry.fresh_default()
         if default is None:
             return f"{held} is not None"
+        absent = f"{held} is None or " if self.version in entry.nullable else ""
+        if isinstance(entry.type, StructType):
+            parts = [self.differs(inner, f"{held}.{inner.name}") for inner in entry.type.fields]
+            return f"({absent}{' or '.join(parts)})"
         if default == []:
-            return f"{held} is None or {held}" if self.version in entry.nullable else held
-        return f"{held} != {self.refer(default, 'd')}"
+            return f"({absent}{held})"
+        return f"{held} != {default!r}"
 
 
 def compile_writer(cls: StructType, version: int, flexible: bool) -> Writer:

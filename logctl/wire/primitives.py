@@ -21,15 +21,21 @@ class MalformedMessage(ValueError):
 
 def uvarint(buffer: Buffer, position: int) -> tuple[int, int]:
     """An unsigned varint of at most five bytes (KIP-482). Raises MalformedMessage."""
-    value = shift = 0
-    for place in range(position, min(position + 5, len(buffer))):
-        byte = buffer[place]
-        value |= (byte & 0x7F) << shift
+    try:
+        byte = buffer[position]
         if byte < 0x80:
-            if value > 0xFFFFFFFF:
-                break
-            return value, place + 1
-        shift += 7
+            return byte, position + 1
+        value = byte & 0x7F
+        for shift in (7, 14, 21, 28):
+            position += 1
+            byte = buffer[position]
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                if value > 0xFFFFFFFF:
+                    break
+                return value, position + 1
+    except IndexError:
+        pass
     raise MalformedMessage("varint runs past its five bytes or the end of the message")
 
 
