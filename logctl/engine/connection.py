@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from logctl.engine import sender
 from logctl.engine.broker.appends import AfterAppend, Lost
 from logctl.engine.broker.exchange import answer_parts, read_request, said
-from logctl.engine.broker.produce_path import ProducePath
+from logctl.engine.broker.produce_path import WAITS, ProducePath
 from logctl.engine.broker.request import NO_RESPONSE, PARKED, AfterFlush, Peer, Request
 from logctl.engine.buffers import CHUNK_BYTES, SMALL_BYTES
 from logctl.engine.log.disk import DiskFault
@@ -139,6 +139,8 @@ class Connection:
             pass
         except OSError:
             self.close()
+        except Exception:
+            self._fail()
 
     def _receive_into_arena(self) -> None:
         server = self.server
@@ -232,9 +234,12 @@ class Connection:
 
     def resume(self) -> None:
         """Go on with what has arrived, and read on."""
-        if self.closed:
+        if self.closed or self.server.stopping:
             return
-        self.consume_own()
+        try:
+            self.consume_own()
+        except Exception:
+            self._fail()
         if not self.closed and not self.muted and not self.reading:
             self.reading = True
             self.server.loop.add_reader(self.sock, self.readable)
@@ -251,6 +256,7 @@ class Connection:
         quick = self.path.append
         new, doubts = self.new, self.doubts
         length_at = _LENGTH.unpack_from
+        quick_count = 0
         if not self.touched:
             self.touched = True
             server.touched.append(self)
@@ -264,16 +270,16 @@ class Connection:
             if stop > end:
                 break
             handled = quick(view, start, stop, now_ms, new, doubts)
+            position = stop
             if handled:
-                if handled == 2:
+                quick_count += 1
+                if handled == WAITS:
                     self.waits = True
             else:
                 self._handle(view, start, stop)
-                if self.closed:
-                    return end
-                if self.parked is not None or self.stalled:
-                    return stop
-            position = stop
+                if self.parked is not None or self.stalled or self.closed:
+                    break
+        server.metrics.requests_quick += quick_count
         return position
 
     def _handle(self, view: memoryview, start: int, stop: int) -> None:
@@ -419,6 +425,11 @@ class Connection:
             self.server.metrics.connections_cut += 1
             self.server.say("connection", f"Closed the connection of {self.peer.host}:{self.peer.port}: it {why}")
             self.close()
+
+    def _fail(self) -> None:
+        """A fault of ours: the connection goes, the node stays."""
+        self.server.confess(f"Serving {self.peer.host}:{self.peer.port} failed")
+        self.close()
 
     def close(self) -> None:
         """Forget the peer. Answers not sent yet are dropped, appends stay."""

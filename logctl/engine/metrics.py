@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(slots=True)
 class Metrics:
-    """Totals since the start. `*_refused` are connections; `requests_quick` took the cached produce path."""
+    """Totals since the start. `requests` went the general way, `requests_quick` through `produce_path`."""
 
     connections_accepted: int = 0
     connections_refused: int = 0

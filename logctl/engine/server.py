@@ -78,7 +78,7 @@ class Server:
         self.metrics = Metrics()
         self.say = say
         self.now_ms = clock()
-        self.ticking = False
+        self.ticking = self.stopping = False
         self.arena = Arena()
         self.buffers = Buffers(limits.in_flight_max_bytes)
         self.spent: list[memoryview] = []
@@ -130,6 +130,7 @@ class Server:
 
     async def stop(self, patience_ms: int = 10_000) -> None:
         """Accept nothing more, answer what was asked, flush, close. Peers that don't take their answers are cut off."""
+        self.stopping = True
         self._stop_listening()
         for connection in self.connections.values():
             connection.pause()
@@ -244,7 +245,10 @@ class Server:
 
     def _end_due_tick(self) -> None:
         self._tick_is_due = False
-        self.end_tick()
+        try:
+            self.end_tick()
+        except Exception:
+            self.confess("A tick failed")
 
     def end_tick(self) -> None:
         """Write what was staged, answer what was asked, start the flush."""
@@ -330,7 +334,7 @@ class Server:
         try:
             self.broker.tick(self.now_ms)
         except Exception:
-            self.say("node", f"Housekeeping failed. This is a fault of the node:\n{traceback.format_exc()}")
+            self.confess("Housekeeping failed")
 
     # Flushing.
 
@@ -342,9 +346,9 @@ class Server:
         self._flushing, self._gathered = self._gathered, []
         self._ticket += 1
         if appends.dirty:
-            dirty, appends.dirty = appends.dirty, set()
             self.metrics.flushes += 1
-            self._flusher.start(dirty)
+            self._flusher.start(appends.dirty)
+            appends.dirty.clear()
         else:
             finished, self._flushing = self._flushing, []
             self._finish(finished, self._ticket - 1)
@@ -388,9 +392,12 @@ class Server:
     def failed(self, request: Request[Any]) -> Message | None:
         """An exception nobody expected is being handled: tell the diary, and the peer if there is a way."""
         self.metrics.requests_failed += 1
-        story = traceback.format_exc()
-        self.say("request", f"A request failed ({said(request)}). This is a fault of the node:\n{story}")
+        self.confess(f"A request failed ({said(request)})")
         return server_error(request)
+
+    def confess(self, what: str) -> None:
+        """Tell the diary of the exception that is being handled: nobody expected it."""
+        self.say("node", f"{what}. This is a fault of the node:\n{traceback.format_exc()}")
 
     # Deadlines.
 

@@ -18,6 +18,7 @@ from logctl.engine.broker.locate import leader_of, replica_of, topic_name
 from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.request import Answer, Request
 from logctl.engine.controller.names import INTERNAL_TOPICS
+from logctl.engine.log.disk import DiskFault
 from logctl.engine.log.validation import RecordsRefused
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
@@ -98,6 +99,8 @@ def _produce(
         replica = replica_of(broker, name, data.index)
         _check_batch(request.version, data.records)
         appended = replica.append(data.records, request.body.acks, now_ms)
+    except DiskFault as fault:
+        return Outcome(_failed(data.index, WireError(errors.KAFKA_STORAGE_ERROR, fault.message)), None, waits=False)
     except WireError as error:
         return Outcome(_with_leader(broker, request, name, _failed(data.index, error)), None, waits=False)
     answer = PartitionProduceResponse(
