@@ -54,7 +54,7 @@ public final class Clients {
             try {
                 answer(JSON.readTree(line), answer);
             } catch (Exception failure) {
-                answer.put("error", failure.toString());
+                answer.put("error", failure + (failure.getCause() == null ? "" : ", because: " + failure.getCause()));
             }
             out.println(answer);
         }
