@@ -143,6 +143,8 @@ class RaftNode:
         source, message = envelope.source, envelope.message
         if message.epoch > self.epoch:
             self._observe(source, message, now_ms)
+        elif message.epoch == self.epoch:
+            self._learn_leader(message, now_ms)
         match message:
             case Vote():
                 self._answer_vote(source, message, now_ms)
@@ -233,6 +235,12 @@ class RaftNode:
             self._become(
                 Unattached(self._election_deadline(now_ms)), f"joins epoch {self.epoch}, whose leader it does not know"
             )
+
+    def _learn_leader(self, message: Message, now_ms: int) -> None:
+        """Somebody says who leads this epoch."""
+        leader = getattr(message, "leader_id", NOBODY)
+        if leader not in (NOBODY, self.node_id) and not isinstance(self.role, Leader | Follower):
+            self._follow(leader, now_ms, self._voted_id)
 
     def _follow(self, leader_id: int, now_ms: int, voted_id: int = NOBODY) -> None:
         role = Follower(now_ms + self.timing.fetch_timeout_ms, leader_id, voted_id)

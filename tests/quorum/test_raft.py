@@ -1,0 +1,322 @@
+"""Elections of the metadata quorum, as plays. Who speaks is the number at the beginning of a line."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+from support.quorum import Quorum
+
+from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state, encode_state
+from logctl.engine.quorum.majority import Outcome, committed_offset, majority, outcome
+from logctl.engine.quorum.messages import BeginEpoch, Envelope, Vote, VoteAnswer
+from logctl.engine.quorum.roles import Follower, Leader, Resigned, Unattached
+
+
+def play(text: str) -> str:
+    return dedent(text).strip()
+
+
+def elected(size: int = 3, logs: dict[int, list[int]] | None = None) -> Quorum:
+    """A quorum in which node 1 has just been elected and everybody fetches."""
+    quorum = Quorum(size, logs)
+    quorum.pass_time(1500)
+    quorum.told()
+    return quorum
+
+
+def test_a_single_voter_leads_at_once() -> None:
+    quorum = Quorum(1)
+    assert quorum.told() == play(
+        """
+        node 1 stands for election in epoch 1
+        node 1 leads epoch 1 from offset 0
+        node 1 knows everything below 1 as committed
+        """
+    )
+    assert quorum.saved[1] == ElectionState(epoch=1, leader_id=1)
+    assert quorum.nodes[1].deadline_ms is None
+    quorum.start(1)
+    assert quorum.nodes[1].epoch == 2, "each start is a new epoch"
+
+
+def test_the_first_whose_time_comes_asks_stands_and_leads() -> None:
+    quorum = Quorum(3)
+    quorum.now_ms = 1150
+    quorum.nodes[1].tick(quorum.now_ms)
+    quorum.collect(1)
+    quorum.deliver()
+    assert quorum.told() == play(
+        """
+        node 1 asks whether it would be elected after epoch 0
+        1 -> 2 would you vote for me after epoch 0? my log ends at 0 in epoch 0
+        1 -> 3 would you vote for me after epoch 0? my log ends at 0 in epoch 0
+        2 -> 1 yes, epoch 0
+        node 1 stands for election in epoch 1
+        3 -> 1 yes, epoch 0
+        1 -> 2 vote for me in epoch 1? my log ends at 0 in epoch 0
+        node 2 joins epoch 1, whose leader it does not know
+        node 2 votes for node 1 in epoch 1
+        1 -> 3 vote for me in epoch 1? my log ends at 0 in epoch 0
+        node 3 joins epoch 1, whose leader it does not know
+        node 3 votes for node 1 in epoch 1
+        2 -> 1 yes, epoch 1
+        node 1 leads epoch 1 from offset 0
+        3 -> 1 yes, epoch 1
+        1 -> 2 I lead epoch 1
+        node 2 follows node 1 in epoch 1
+        1 -> 3 I lead epoch 1
+        node 3 follows node 1 in epoch 1
+        2 -> 1 understood, 1 leads epoch 1
+        3 -> 1 understood, 1 leads epoch 1
+        """
+    )
+    assert [quorum.saved[voter].leader_id for voter in quorum.voters] == [1, 1, 1]
+    assert quorum.saved[2].voted_id == 1, "the vote is remembered while its epoch lasts"
+
+
+def test_nothing_is_committed_before_a_majority_has_it() -> None:
+    quorum = elected()
+    leader = quorum.nodes[1]
+    before = leader.high_watermark
+    assert before == 1
+    quorum.logs[1].epochs += [1, 1]
+    leader.flushed()
+    quorum.collect(1)
+    assert leader.high_watermark == before, "only the leader has it"
+    quorum.fetch(3)
+    assert leader.high_watermark == before, "node 3 has asked for it, but may not have it yet"
+    quorum.fetch(3)
+    assert leader.high_watermark == 3
+
+
+def test_records_of_earlier_epochs_are_committed_by_one_of_the_leader_s_own() -> None:
+    """Figure 8 of the Raft paper: an old record on a majority may still be lost, so it does not count alone."""
+    quorum = Quorum(3, {1: [1, 2], 2: [1, 2], 3: [1]})
+    quorum.pass_time(1200, fetching=False)
+    assert quorum.leader == 1
+    leader = quorum.nodes[1]
+    leader.follower_fetched(2, 2, quorum.now_ms)
+    assert leader.high_watermark is None, "offset 2 is on a majority, but the leader's own record is not"
+    leader.follower_fetched(2, 3, quorum.now_ms)
+    assert leader.high_watermark == 3
+
+
+def test_a_longer_log_wins_and_a_shorter_one_is_refused() -> None:
+    quorum = Quorum(3, {1: [1], 2: [1, 2], 3: [1, 2]})
+    quorum.pass_time(4000)
+    assert quorum.leader in (2, 3)
+    assert quorum.logs[1].epochs == quorum.logs[2].epochs == quorum.logs[3].epochs
+    assert "node 1 is not elected after epoch 0" in quorum.told()
+
+
+def test_when_the_leader_dies_another_takes_over_and_the_old_one_follows_on_return() -> None:
+    quorum = elected()
+    quorum.crash(1)
+    quorum.pass_time(5000)
+    successor = quorum.leader
+    assert successor in (2, 3)
+    quorum.start(1)
+    assert isinstance(quorum.nodes[1].role, Resigned), "it led when it died; it does not claim that epoch again"
+    quorum.pass_time(3000)
+    assert quorum.nodes[1].leader_id == successor
+    assert quorum.leader == successor, "nobody was unseated by the return"
+
+
+def test_a_voter_that_was_cut_off_does_not_unseat_a_leader_that_works() -> None:
+    quorum = elected()
+    epoch = quorum.nodes[1].epoch
+    quorum.isolate(3)
+    quorum.pass_time(10_000)
+    assert quorum.nodes[3].epoch == epoch, "it asks in vain and raises no epoch"
+    quorum.heal()
+    quorum.pass_time(5_000)
+    assert quorum.leader == 1
+    assert quorum.nodes[1].epoch == epoch
+    assert quorum.nodes[3].leader_id == 1
+
+
+def test_a_leader_that_was_cut_off_resigns_and_follows_the_one_that_came_after_it() -> None:
+    quorum = elected()
+    quorum.isolate(1)
+    quorum.pass_time(4_500)
+    assert "node 1 resigns epoch 1: 2 of 3 voters have not fetched for 3000 ms" in quorum.told()
+    quorum.pass_time(3_000)
+    assert quorum.leader in (2, 3)
+    quorum.heal()
+    quorum.pass_time(3_000)
+    assert quorum.nodes[1].leader_id == quorum.leader
+
+
+def test_an_orderly_stop_hands_over_to_the_voter_that_is_furthest() -> None:
+    quorum = elected()
+    quorum.logs[1].epochs += [1]
+    quorum.fetch(3)
+    quorum.fetch(3)
+    quorum.nodes[1].resign(quorum.now_ms)
+    quorum.collect(1)
+    quorum.deliver()
+    assert quorum.leader == 3
+    lines = quorum.told().splitlines()
+    assert "1 -> 3 I lead epoch 1 no longer; successors 3, 2" in lines
+    assert "node 3 leads epoch 2 from offset 2" in lines
+
+
+def test_two_candidates_may_split_the_votes_and_somebody_leads_in_the_end() -> None:
+    quorum = Quorum(4)
+    quorum.now_ms = 2000
+    for voter in (1, 2):
+        quorum.nodes[voter].tick(quorum.now_ms)
+        quorum.collect(voter)
+    quorum.pass_time(6_000)
+    assert quorum.leader is not None
+    assert all(quorum.nodes[voter].leader_id == quorum.leader for voter in quorum.voters)
+
+
+def test_a_voter_votes_once_per_epoch_also_after_a_restart() -> None:
+    quorum = Quorum(3)
+    node = quorum.nodes[3]
+    node.step(Envelope(1, 3, Vote(5, 0, 0)), 0)
+    quorum.collect(3)
+    assert quorum.wire.pop().message == VoteAnswer(5, -1, granted=True)
+    quorum.start(3)
+    again = quorum.nodes[3]
+    again.step(Envelope(2, 3, Vote(5, 0, 0)), 0)
+    quorum.collect(3)
+    assert quorum.wire.pop().message == VoteAnswer(5, -1, granted=False)
+    again.step(Envelope(1, 3, Vote(5, 0, 0)), 0)
+    quorum.collect(3)
+    assert quorum.wire.pop().message == VoteAnswer(5, -1, granted=True), "the same candidate may ask again"
+
+
+def test_messages_of_the_past_change_nothing() -> None:
+    quorum = elected()
+    leader = quorum.nodes[1]
+    follower = quorum.nodes[2]
+    for stale in (BeginEpoch(0), Vote(0, 9, 9), VoteAnswer(0, -1, granted=True)):
+        follower.step(Envelope(3, 2, stale), quorum.now_ms)
+        leader.step(Envelope(3, 1, stale), quorum.now_ms)
+    assert isinstance(leader.role, Leader)
+    assert isinstance(follower.role, Follower)
+    assert follower.leader_id == 1
+
+
+def test_a_stranger_gets_no_vote_and_its_vote_does_not_count() -> None:
+    quorum = Quorum(3)
+    node = quorum.nodes[1]
+    node.step(Envelope(9, 1, Vote(3, 9, 9)), 0)
+    quorum.collect(1)
+    assert quorum.wire.pop().message == VoteAnswer(3, -1, granted=False)
+    assert isinstance(node.role, Unattached)
+
+
+def test_a_voter_that_missed_the_announcement_is_told_again() -> None:
+    quorum = Quorum(3)
+    quorum.cut = {(1, 3)}
+    quorum.pass_time(1_200)
+    assert quorum.leader == 1
+    assert quorum.nodes[3].leader_id == -1
+    quorum.heal()
+    quorum.pass_time(1_200)
+    assert quorum.nodes[3].leader_id == 1
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_whatever_happens_there_is_one_leader_per_epoch_and_nothing_committed_is_lost(seed: int) -> None:
+    """Crashes, cuts and healing at random. The harness asserts at every step; here somebody leads in the end."""
+    quorum = Quorum(3 if seed % 2 else 5, seed=seed)
+    chance = quorum.random
+    assert chance is not None
+    committed: list[int] = []
+    for _ in range(60):
+        match chance.randrange(6):
+            case 0:
+                quorum.isolate(chance.choice(quorum.voters))
+            case 1:
+                quorum.heal()
+            case 2 if not quorum.down:
+                quorum.crash(chance.choice(quorum.voters))
+            case 3:
+                for voter in sorted(quorum.down):
+                    quorum.start(voter)
+            case _:
+                if quorum.leader is not None:
+                    quorum.logs[quorum.leader].epochs.append(quorum.nodes[quorum.leader].epoch)
+                    quorum.nodes[quorum.leader].flushed()
+                    quorum.collect(quorum.leader)
+        quorum.pass_time(chance.randrange(100, 3_000))
+        for voter in quorum.voters:
+            known = quorum.nodes[voter].high_watermark or 0
+            mine = quorum.logs[voter].epochs[:known]
+            shorter = min(len(mine), len(committed))
+            assert mine[:shorter] == committed[:shorter], "committed records are the same everywhere"
+            committed = mine if len(mine) > len(committed) else committed
+    quorum.heal()
+    for voter in sorted(quorum.down):
+        quorum.start(voter)
+    quorum.pass_time(20_000)
+    assert quorum.leader is not None
+    leader_log = quorum.logs[quorum.leader].epochs
+    assert leader_log[: len(committed)] == committed
+    assert all(quorum.logs[voter].epochs == leader_log for voter in quorum.voters)
+
+
+# ---- the arithmetic ----
+
+
+@pytest.mark.parametrize(
+    ("ends", "committed"),
+    [([7], 7), ([10, 6], 6), ([10, 6, 3], 6), ([10, 0, 0], 0), ([9, 8, 7, 6], 7), ([9, 8, 7, 6, 5], 7)],
+)
+def test_what_a_majority_has_reached(ends: list[int], committed: int) -> None:
+    assert committed_offset(ends) == committed
+    assert sum(end >= committed for end in ends) >= majority(len(ends))
+
+
+@pytest.mark.parametrize(
+    ("voters", "granted", "rejected", "expected"),
+    [
+        (1, 1, 0, Outcome.WON),
+        (3, 1, 0, Outcome.PENDING),
+        (3, 2, 0, Outcome.WON),
+        (3, 1, 1, Outcome.PENDING),
+        (3, 1, 2, Outcome.LOST),
+        (4, 2, 1, Outcome.PENDING),
+        (4, 2, 2, Outcome.LOST),
+        (4, 3, 1, Outcome.WON),
+    ],
+)
+def test_where_an_election_stands(voters: int, granted: int, rejected: int, expected: Outcome) -> None:
+    assert outcome(voters, granted, rejected) is expected
+
+
+# ---- the file ----
+
+
+def test_the_election_state_survives_its_file() -> None:
+    state = ElectionState(epoch=7, leader_id=2, voted_id=3)
+    assert decode_state(encode_state(state, (1, 2, 3))) == state
+
+
+def test_the_state_of_a_quorum_with_changing_voters_is_read_too() -> None:
+    data = b'{"leaderId":-1,"leaderEpoch":4,"votedId":2,"votedDirectoryId":"2nQu0lCJxNH_W5Hr5U2xbg","data_version":1}'
+    state = decode_state(data)
+    assert (state.epoch, state.leader_id, state.voted_id, len(state.voted_directory_id)) == (4, -1, 2, 16)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\xff\xfe",
+        b"{}",
+        b'{"data_version":2}',
+        b'{"data_version":0,"leaderId":1,"leaderEpoch":-1,"votedId":-1}',
+        b'{"data_version":0,"leaderId":1,"leaderEpoch":true,"votedId":-1}',
+        b'{"data_version":0,"leaderId":1,"leaderEpoch":99999999999,"votedId":-1}',
+        b'{"data_version":1,"leaderId":1,"leaderEpoch":1,"votedId":1,"votedDirectoryId":"x"}',
+    ],
+)
+def test_a_state_that_makes_no_sense_is_told_apart(content: bytes) -> None:
+    with pytest.raises(DamagedState):
+        decode_state(content)
