@@ -13,6 +13,7 @@ class Flush:
     """`end_offset` is durable once `run` has returned. It holds its files open, whatever happens to the log meanwhile.
 
     `paths`: further files to sync, which may have been renamed since. `replacement`: a file to replace as a whole.
+    `recovery_point`: up to where the index files are durable then, too.
     """
 
     disk: Disk
@@ -21,6 +22,7 @@ class Flush:
     replacement: tuple[str, bytes] | None
     directories: list[str]
     end_offset: int
+    recovery_point: int
     cut_count: int
 
     def run(self) -> None:

@@ -62,8 +62,11 @@ class Log(Tail):
         super().__init__(files, path, found, config, notes, topic, partition)
         self.flushed_end = found.end_offset
         """Everything below is durable."""
+        self._recovery_point = found.recovery_point
+        self._checkpoint_end = found.recovery_point
         self._cut_count = 0
-        self._checkpointed_at = -1
+        if found.index_paths:
+            self._flush_too(*found.index_paths)
         self._new_directory = False
         self._trash: list[tuple[int, str]] = []
 
@@ -109,8 +112,11 @@ class Log(Tail):
 
     @property
     def recovery_point(self) -> int:
-        """What the recovery point checkpoint may say: all below is durable, with the indexes of its segments."""
-        return min(self.flushed_end, self._unsealed[0].base) if self._unsealed else self.flushed_end
+        """What the recovery point checkpoint may say: all below is durable, and so are the indexes of it.
+
+        It moves when a flush begun after `checkpoint` has been reported.
+        """
+        return self._recovery_point
 
     @property
     def size_bytes(self) -> int:
@@ -134,6 +140,7 @@ class Log(Tail):
             replacement=(f"{self.path}/{EPOCHS_FILE}", self.epochs.encode()) if self.epochs.dirty else None,
             directories=[self.path] * (self._new_names or self._new_directory) + [parent] * self._new_directory,
             end_offset=self.written_end,
+            recovery_point=self._unsealed[0].base if self._unsealed else self._checkpoint_end,
             cut_count=self._cut_count,
         )
         self._unflushed = {}
@@ -143,8 +150,9 @@ class Log(Tail):
 
     def flushed(self, flush: Flush) -> None:
         """`flush.run()` returned: what it covers is durable, unless the log was cut meanwhile."""
-        if flush.cut_count == self._cut_count and flush.end_offset > self.flushed_end:
+        if flush.cut_count == self._cut_count and flush.end_offset >= self.flushed_end:
             self.flushed_end = flush.end_offset
+            self._recovery_point = max(self._recovery_point, flush.recovery_point)
 
     def flush(self) -> None:
         """Flush here and now, in this thread. Raises DiskFault; the log is fenced then."""
@@ -157,14 +165,15 @@ class Log(Tail):
         self.flushed(flush)
 
     def checkpoint(self) -> None:
-        """Save what shortens the next recovery: call it before the recovery points are written down.
+        """Write what shortens the next recovery. Flush then, and write down the `recovery_point`.
 
         Raises DiskFault; nothing is lost by that but time.
         """
-        if self._mark is None and self._grown and self._checkpointed_at != self.written_end:
+        if self._mark is None and self._grown and self._checkpoint_end != self.written_end:
             self._active.write_index()
+            self._flush_too(*self._active.index_paths())
             self._save_producers(durable=False)
-            self._checkpointed_at = self.written_end
+            self._checkpoint_end = self.written_end
 
     def _save_producers(self, *, durable: bool) -> None:
         if self.end_offset not in self._snapshots.offsets:
@@ -183,6 +192,7 @@ class Log(Tail):
                 self._save_producers(durable=True)
             for segment in self._unsealed:
                 segment.seal()
+            self._checkpoint_end = self.end_offset
             self.flush()
         for segment in self._history.segments:
             segment.release()
@@ -271,7 +281,7 @@ class Log(Tail):
     def _forget(self, segment: Segment) -> None:
         """A segment goes: nothing remains to be flushed or sealed of it."""
         self._unflushed.pop(segment.path(".log"), None)
-        self._unflushed_paths -= {segment.path(suffix) for suffix in (".index", ".timeindex", ".txnindex")}
+        self._unflushed_paths.difference_update((*segment.index_paths(), segment.path(".txnindex")))
         if segment in self._unsealed:
             self._unsealed.remove(segment)
 
@@ -280,8 +290,11 @@ class Log(Tail):
         self._grown = True
         self.end_offset = self.written_end = end_offset
         self.flushed_end = min(self.flushed_end, end_offset)
+        self._recovery_point = min(self._recovery_point, end_offset)
+        self._checkpoint_end = min(self._checkpoint_end, end_offset)
         self.start_offset = min(self.start_offset, end_offset)
         self.epochs.truncate_from_end(end_offset)
+        self._last_epoch = self.epochs.latest
         self._snapshots.remove_behind(end_offset)
         newest = self._snapshots.newest(end_offset)
         producers_from, self.producers = newest or (self._history.segments[0].base, ProducerStates())

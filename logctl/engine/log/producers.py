@@ -84,19 +84,26 @@ class ProducerStates:
 
     # ---- judging and recording batches ----
 
-    def find_duplicate(self, producer_id: int, epoch: int, base_sequence: int, delta: int) -> ProducedBatch | None:
-        """The remembered batch with exactly these sequence numbers, if it was written."""
+    def judge(
+        self, producer_id: int, epoch: int, base_sequence: int, delta: int, transactional: bool
+    ) -> ProducedBatch | None:
+        """Whether a producer's batch of data may be written: None if so, the batch of then if it is a duplicate.
+
+        Raises WireError with the reason otherwise.
+        """
         state = self._states.get(producer_id)
-        if state is None or state.epoch != epoch:
+        if state is None:
             return None
-        last_sequence = _advance(base_sequence, delta)
-        for batch in state.batches:
-            if batch.last_sequence == last_sequence and batch.offset_delta == delta:
-                return batch
-        return None
+        known, batches, _, _, start = state
+        if known == epoch and batches and batches[-1][0] + 1 == base_sequence and (start == NO_OFFSET or transactional):
+            return None
+        duplicate = _find(state, epoch, base_sequence, delta)
+        if duplicate is None:
+            self.check(producer_id, epoch, base_sequence, transactional)
+        return duplicate
 
     def check(self, producer_id: int, epoch: int, base_sequence: int, transactional: bool) -> None:
-        """Raise WireError unless a batch of data with these numbers may follow."""
+        """Raise WireError unless a batch of data with these numbers may follow; duplicates are not looked for."""
         state = self._states.get(producer_id)
         if state is None:
             return
@@ -138,15 +145,14 @@ class ProducerStates:
         if last_sequence > MAX_SEQUENCE:
             last_sequence = _advance(base_sequence, delta)
         batch = ProducedBatch(last_sequence, last_offset, delta, timestamp)
-        if state is None:
-            batches: tuple[ProducedBatch, ...] = (batch,)
-            coordinator_epoch, start = -1, NO_OFFSET
-        else:
-            batches = (*state.batches[1 - REMEMBERED_BATCHES :], batch) if state.epoch == epoch else (batch,)
-            coordinator_epoch, start = state.coordinator_epoch, state.transaction_start
+        batches: tuple[ProducedBatch, ...] = (batch,)
+        coordinator_epoch, start = -1, NO_OFFSET
+        if state is not None:
+            known, before, coordinator_epoch, _, start = state
+            if known == epoch:
+                batches = (*before[1 - REMEMBERED_BATCHES :], batch)
         if transactional and start == NO_OFFSET:
-            start = last_offset - delta
-            self._ongoing[producer_id] = start
+            start = self._ongoing[producer_id] = last_offset - delta
         self._states[producer_id] = Producer(epoch, batches, coordinator_epoch, timestamp, start)
 
     def check_marker(self, producer_id: int, epoch: int, coordinator_epoch: int) -> None:
@@ -231,6 +237,17 @@ class ProducerStates:
         for producer_id in gone:
             del self._states[producer_id]
         return gone
+
+
+def _find(state: Producer, epoch: int, base_sequence: int, delta: int) -> ProducedBatch | None:
+    """The remembered batch with exactly these sequence numbers."""
+    if state.epoch != epoch:
+        return None
+    last_sequence = _advance(base_sequence, delta)
+    for batch in state.batches:
+        if batch.last_sequence == last_sequence and batch.offset_delta == delta:
+            return batch
+    return None
 
 
 def _advance(sequence: int, count: int) -> int:

@@ -41,12 +41,14 @@ _END: Final = 1 << 63
 
 @dataclass(slots=True)
 class Found:
-    """What was on disk: the state a Log begins with."""
+    """What was on disk: the state a Log begins with. `index_paths`: index files that are not durable yet."""
 
     history: History
     snapshots: Snapshots
     end_offset: int
     start_offset: int
+    recovery_point: int
+    index_paths: list[str]
     producers: ProducerStates = field(default_factory=ProducerStates)
     epochs: LeaderEpochs = field(default_factory=LeaderEpochs)
 
@@ -70,18 +72,31 @@ class Recovery:
         if not segments:
             segments = [self._segment(log_start_offset or 0)]
             segments[0].begin()
-        verified_from = _END if clean else recovery_point
+        verified_from = _END if clean else max(recovery_point, segments[0].base)
         end_offset = self._verify(segments, verified_from)
         history = History(segments, self._notes)
         start_offset = max(segments[0].base, log_start_offset or 0)
-        found = Found(history, self._snapshots(names, end_offset), end_offset, min(start_offset, end_offset))
-        self._replay(found, min(verified_from, end_offset))
-        self._make_durable(found)
+        found = Found(
+            history,
+            self._snapshots(names, end_offset),
+            end_offset,
+            start_offset=min(start_offset, end_offset),
+            recovery_point=min(verified_from, end_offset),
+            index_paths=[
+                path
+                for segment in self._touched
+                for path in (*segment.index_paths(), segment.path(".txnindex"))
+            ],
+        )
+        self._replay(found, found.recovery_point)
+        self._make_durable(found, clean)
         return found
 
-    def _make_durable(self, found: Found) -> None:
+    def _make_durable(self, found: Found, clean: bool) -> None:
         for segment in self._touched:
             segment.file().sync()
+        if not clean:
+            self._disk.sync_dir(self._path)
         if found.epochs.dirty:
             self._disk.write_file(f"{self._path}/{EPOCHS_FILE}", found.epochs.encode())
             found.epochs.dirty = False
@@ -130,18 +145,17 @@ class Recovery:
         next_offset = segments[first].base
         for at in range(first, len(segments)):
             segment = segments[at]
-            if at > first and self._is_gap(next_offset, segment.base):
-                reason = f"It begins at offset {segment.base} where {next_offset} is due"
-                self._set_segments_aside(segments, at, reason)
-                break
             scanner = self._scan(segment, verified_from)
             next_offset = scanner.next_offset if scanner else segment.base
             if scanner and scanner.damage:
                 self._cut(segment, scanner)
                 self._set_segments_aside(segments, at + 1, "It lies behind the end of the log")
+            elif at + 1 < len(segments) and self._is_gap(next_offset, segments[at + 1].base):
+                reason = f"It begins at offset {segments[at + 1].base} where {next_offset} is due"
+                self._set_segments_aside(segments, at + 1, reason)
+            if segment is segments[-1]:
                 break
-            if at + 1 < len(segments):
-                segment.seal()
+            segment.seal()
         return next_offset
 
     def _is_gap(self, next_offset: int, base: int) -> bool:
@@ -216,14 +230,22 @@ class Recovery:
             return None
 
     def _restore_aborted(self, history: History, aborted: list[AbortedTransaction], verified_from: int) -> None:
-        """Make the transaction indexes say of the recovered part exactly what its markers say."""
+        """Make the transaction indexes say of the recovered part exactly what its markers say.
+
+        Where a transaction began may lie in segments that are gone; an entry that was there already knows better.
+        """
         for at in range(history.index_of(verified_from), len(history.segments)):
             segment = history.segments[at]
             behind = history.bases[at + 1] if at + 1 < len(history.bases) else _END
             path = segment.path(".txnindex")
             known = aborted_transactions.load(self._disk, path)
             kept = [entry for entry in known if segment.base <= entry.last_offset < verified_from]
-            new = [entry for entry in aborted if max(verified_from, segment.base) <= entry.last_offset < behind]
+            earlier = {(entry.producer_id, entry.last_offset): entry for entry in known}
+            new = [
+                earlier.get((entry.producer_id, entry.last_offset), entry)
+                for entry in aborted
+                if max(verified_from, segment.base) <= entry.last_offset < behind
+            ]
             if known != kept + new:
                 aborted_transactions.rewrite(self._disk, path, kept + new, durable=True)
 

@@ -88,6 +88,9 @@ class Segment:
     def path(self, suffix: str) -> str:
         return self._path + suffix
 
+    def index_paths(self) -> tuple[str, str]:
+        return self._path + ".index", self._path + ".timeindex"
+
     def file(self) -> File:
         """The .log file, created if the segment is new."""
         file = self._files.get(self._path + ".log", not self.exists)
@@ -121,7 +124,7 @@ class Segment:
     def write_index(self) -> None:
         """Bring the index files up to date. Raises DiskFault."""
         if self.growing is not None and self.exists:
-            self.growing.write(self._files.disk, self.path(".index"), self.path(".timeindex"))
+            self.growing.write(self._files.disk, *self.index_paths())
 
     def seal(self) -> None:
         """No more batches will come: the last timestamp goes into the time index, and memory is given back.
@@ -136,8 +139,7 @@ class Segment:
 
     def load_index(self) -> bool:
         """Read the index files into memory, ready to go on writing; False if they are missing or no use."""
-        disk = self._files.disk
-        loaded = index.load(disk, self.path(".index"), self.path(".timeindex"))
+        loaded = index.load(self._files.disk, *self.index_paths())
         if loaded is not None and loaded.positions and loaded.positions[-1] >= self.size:
             return False
         self.growing = loaded

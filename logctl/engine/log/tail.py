@@ -64,8 +64,6 @@ class _Mark(NamedTuple):
     roll_size: int
     roll_ms: int
     end_offset: int
-    epochs: list[tuple[int, int]]
-    epochs_dirty: bool
 
 
 class _Sealed(NamedTuple):
@@ -106,6 +104,8 @@ class Tail:
         self._sealed: list[_Sealed] = []
         self._mark: _Mark | None = None
         self._aborted_now: list[tuple[Segment, AbortedTransaction]] = []
+        self._epochs_before: tuple[list[tuple[int, int]], bool] | None = None
+        self._last_epoch = self.epochs.latest
         self._unsealed: list[Segment] = []
         self._unflushed: dict[str, File] = {}
         self._unflushed_paths: set[str] = set()
@@ -160,10 +160,9 @@ class Tail:
             ):
                 transactional = attributes & 16 != 0
                 if producer_id >= 0:
-                    known = self.producers.find_duplicate(producer_id, epoch, sequence, delta)
+                    known = self.producers.judge(producer_id, epoch, sequence, delta, transactional)
                     if known is not None:
                         return Appended(known.base_offset, known.last_offset, -1, self.start_offset, True)
-                    self.producers.check(producer_id, epoch, sequence, transactional)
                 base = self.end_offset
                 last = base + delta
                 self._place(batches, base, last, leader_epoch, timestamp, now_ms)
@@ -203,12 +202,14 @@ class Tail:
                 self.producers.check_marker(header.producer_id, header.producer_epoch, coordinator_epoch)
             return None
         numbers = (header.producer_id, header.producer_epoch, header.base_sequence)
-        known = self.producers.find_duplicate(*numbers, header.last_offset_delta) if origin == CLIENT else None
-        if known is not None:
-            time_ms = known.timestamp if self._own_time else -1
-            return Appended(known.base_offset, known.last_offset, time_ms, self.start_offset, True)
-        self.producers.check(*numbers, header.is_transactional)
-        return None
+        if origin != CLIENT:
+            self.producers.check(*numbers, header.is_transactional)
+            return None
+        known = self.producers.judge(*numbers, header.last_offset_delta, header.is_transactional)
+        if known is None:
+            return None
+        time_ms = known.timestamp if self._own_time else -1
+        return Appended(known.base_offset, known.last_offset, time_ms, self.start_offset, True)
 
     def _append(self, batch: memoryview, header: BatchHeader, leader_epoch: int, now_ms: int, origin: str) -> None:
         timestamp = header.max_timestamp
@@ -245,14 +246,20 @@ class Tail:
             if position == 0:
                 self._begin_segment(segment, timestamp, now_ms)
         records.stamp(batch, 0, base, leader_epoch)
-        if leader_epoch != self.epochs.latest:
-            self.epochs.assign(leader_epoch, base)
+        if leader_epoch != self._last_epoch:
+            self._assign_epoch(leader_epoch, base)
         self._staged.append(batch)
         segment.staged_size = position + size
         segment.note(last, position, size, timestamp)
         if segment.since_index == size and segment.index_is_full(self._config.segment_index_bytes):
             self._roll_size = _AT_ONCE
         self.end_offset = last + 1
+
+    def _assign_epoch(self, leader_epoch: int, base: int) -> None:
+        if self._epochs_before is None:
+            self._epochs_before = (self.epochs.entries.copy(), self.epochs.dirty)
+        self.epochs.assign(leader_epoch, base)
+        self._last_epoch = leader_epoch
 
     # ---- rounds: mark, write, discard ----
 
@@ -271,8 +278,6 @@ class Tail:
             self._roll_size,
             self._roll_ms,
             self.end_offset,
-            self.epochs.entries.copy(),
-            self.epochs.dirty,
         )
 
     def write(self) -> None:
@@ -291,7 +296,7 @@ class Tail:
         self.producers.commit()
         self.written_end = self.end_offset
         self._staged = []
-        self._mark = None
+        self._mark = self._epochs_before = None
         self._history.hint(self.written_end, segment, segment.size)
         if self._sealed or self._aborted_now:
             self._write_side_files()
@@ -323,6 +328,7 @@ class Tail:
         try:
             if segment.exists and segment.file().size() != mark.size:
                 segment.truncate_file()
+                segment.file().sync()
         except DiskFault as fault:
             self.fence(fault)
 
@@ -336,7 +342,10 @@ class Tail:
         segment.first_timestamp = mark.first_timestamp
         self._roll_size, self._roll_ms = mark.roll_size, mark.roll_ms
         self.end_offset = mark.end_offset
-        self.epochs.entries, self.epochs.dirty = mark.epochs, mark.epochs_dirty
+        if self._epochs_before is not None:
+            self.epochs.entries, self.epochs.dirty = self._epochs_before
+            self._epochs_before = None
+            self._last_epoch = self.epochs.latest
         self.producers.rollback()
         self._staged, self._sealed, self._aborted_now = [], [], []
         self._mark = None
@@ -427,7 +436,12 @@ class Tail:
             aborted_transactions.append(self._disk, path, [entry])
         except DiskFault as fault:
             self.fence(fault)
-        self._unflushed_paths.add(path)
+        self._flush_too(path)
+
+    def _flush_too(self, *paths: str) -> None:
+        """Small files that may be new: the next flush makes them durable, and their names."""
+        self._unflushed_paths.update(paths)
+        self._new_names = True
 
     def _seal(self) -> None:
         while self._unsealed:
@@ -437,5 +451,5 @@ class Tail:
             except DiskFault as fault:
                 self.notes.append(f"{self.name}: {fault.message}; the index stays in memory till it can be written")
                 return
-            self._unflushed_paths.update((segment.path(".index"), segment.path(".timeindex")))
+            self._flush_too(*segment.index_paths())
             self._unsealed.pop(0)
