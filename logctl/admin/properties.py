@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from logctl.errors import UsageError
 
 _NOT_YET: Final = ("sasl.", "ssl.")
-_KNOWN: Final = ("bootstrap.servers", "client.id", "metadata.broker.list", "request.timeout.ms", "security.protocol")
+_KNOWN: Final = ("bootstrap.servers", "client.id", "metadata.broker.list", "security.protocol")
 
 
 class ClientProperties(NamedTuple):
@@ -19,7 +19,6 @@ class ClientProperties(NamedTuple):
 
     bootstrap_servers: str | None = None
     client_id: str = "logctl"
-    request_timeout_ms: int | None = None
 
 
 def parse_properties(pairs: Iterable[str]) -> ClientProperties:
@@ -27,11 +26,9 @@ def parse_properties(pairs: Iterable[str]) -> ClientProperties:
     values = dict(_split(pair) for pair in pairs)
     for name, value in values.items():
         _check(name, value)
-    timeout = values.get("request.timeout.ms")
     return ClientProperties(
         bootstrap_servers=values.get("bootstrap.servers", values.get("metadata.broker.list")),
         client_id=values.get("client.id", "logctl"),
-        request_timeout_ms=None if timeout is None else _positive("request.timeout.ms", timeout),
     )
 
 
@@ -45,11 +42,7 @@ def _split(pair: str) -> tuple[str, str]:
 def _check(name: str, value: str) -> None:
     if name.startswith(_NOT_YET) or (name == "security.protocol" and value.upper() != "PLAINTEXT"):
         raise UsageError(f"{name}: TLS and SASL are not offered yet", "use a PLAINTEXT listener of the cluster")
+    if name.endswith("timeout.ms"):
+        raise UsageError(f"{name}: there is one timeout, for everything a command does", "give it as --timeout")
     if name not in _KNOWN:
         raise UsageError(f"{name} is not a client property logctl knows", f"it knows {', '.join(_KNOWN)}")
-
-
-def _positive(name: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
-        raise UsageError(f"{name}={text}: a whole number above zero was expected")
-    return int(text)
