@@ -7,13 +7,13 @@ StalePlan when a `before` no longer holds. A step whose answer was lost is not a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Backoff, Deadline
 from logctl.admin.observe import Snapshot, observe
 from logctl.admin.operation import Change, Plan, Resource, State, Step
 from logctl.admin.routing import Cluster
-from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed, PartialFailure, StalePlan
+from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed, PartialFailure, StalePlan, Unreachable
 
 Outcomes = Mapping[Resource, LogctlError | None]
 """What became of each resource of a step: None where it was done."""
@@ -106,7 +106,10 @@ def _verify(
 ) -> Iterator[Event]:
     backoff = Backoff()
     while expected:
-        now = observe(cluster, plan.wants, deadline)
+        try:
+            now = observe(cluster, plan.wants, deadline)
+        except (Unreachable, DeadlineExceeded):
+            now = Snapshot(failures={change.resource.name: _UNSEEN for change in expected})
         open_still = []
         for change in expected:
             seen = state_of(now, change.resource)
@@ -119,6 +122,9 @@ def _verify(
             raise doubt or _not_seen(expected, deadline)
         if expected:
             backoff.pause(deadline)
+
+
+_UNSEEN: Final = OperationFailed("the cluster could not be looked at")
 
 
 def _not_seen(changes: list[Change], deadline: Deadline) -> DeadlineExceeded:

@@ -183,10 +183,10 @@ def test_an_expression_that_does_not_parse_is_refused() -> None:
 
 
 def test_near_names_are_few_and_nearest_first() -> None:
-    assert near_names("orders", ["order", "orders-1", "payments", "orders-2", "orderz"]) == [
-        "orderz",
+    assert near_names("orders", ["order", "orders-1", "payments", "orders-2", "order-3"]) == [
         "order",
         "orders-2",
+        "orders-1",
     ]
     error: LogctlError = unknown_topics(["orders"], [])
     assert error.hint == "create it with `logctl topic create orders`"
