@@ -13,7 +13,7 @@ from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.topics import create_topics
-from logctl.engine.directory import format_directories
+from logctl.engine.directory import format_directories, read_identity
 from logctl.engine.log.disk import Disk, RealDisk
 from logctl.engine.log.log import Log
 from logctl.wire.messages.create_topics import CreateTopicsRequest
@@ -70,7 +70,10 @@ class OneNode:
         return self.metadata
 
     def register(self) -> None:
-        self.decide(lambda controller: start_broker(controller, registration(1)))
+        identity = read_identity(self.disk, str(self.directory))
+        assert identity is not None
+        broker = registration(1, log_dirs=[identity.directory_id])
+        self.decide(lambda controller: start_broker(controller, broker))
 
     def decide(self, decision: Any, flush: bool = True) -> None:
         self.metadata.decide(decision, self._answered, self.refusals.append)
