@@ -141,7 +141,7 @@ class Producer:
         self._leaders_stale = False
         self._backoff = Backoff()
         self._halted: LogctlError | None = None
-        self._trouble = ""
+        self._trouble: LogctlError | None = None
 
     @property
     def idempotent(self) -> bool:
@@ -259,8 +259,7 @@ class Producer:
         try:
             self._cluster.refresh(deadline.at_most(5.0), (self.topic,))
         except (Unreachable, DeadlineExceeded) as failure:
-            if deadline.expired:
-                self._halt(failure)
+            self._trouble = self._trouble or failure
             return
         self._leaders_stale = False
 
@@ -318,7 +317,7 @@ class Producer:
             else:
                 self._settle(flight)
 
-    def _look_again(self, trouble: str) -> None:
+    def _look_again(self, trouble: LogctlError) -> None:
         self._leaders_stale = True
         self._trouble = trouble
 
@@ -330,7 +329,7 @@ class Producer:
             for lane, batch in flight.loads:
                 lane.sealed.appendleft(batch)
             return
-        self._look_again(str(error))
+        self._look_again(error)
         for lane, batch in flight.loads:
             self._doubt_or_repeat(lane, batch, flight.call.sent, Lost(str(error)))
 
@@ -358,10 +357,10 @@ class Producer:
         if code in (errors.NONE, errors.DUPLICATE_SEQUENCE_NUMBER):
             self._acknowledged(lane, batch, answer.base_offset)
         elif code in _NOT_APPENDED:
-            self._look_again(errors.describe(code).name)
+            self._look_again(refusal(self._where(lane), code))
             lane.sealed.appendleft(batch)
         elif code in _PERHAPS_APPENDED:
-            self._look_again(errors.describe(code).name)
+            self._look_again(refusal(self._where(lane), code))
             self._doubt_or_repeat(lane, batch, True, refusal(self._where(lane), code))
         elif code in _TOO_LARGE and len(batch.records) > 1:
             self._split(lane, batch)
@@ -436,7 +435,8 @@ class Producer:
     def _too_late(self, lane: _Lane) -> LogctlError:
         leader = self._cluster.leaders[self.topic, lane.number].node_id
         why = "it has no leader" if leader < 0 else f"its leader, broker {leader}, did not take them ({self._trouble})"
-        return OperationFailed(
+        kind = Unreachable if isinstance(self._trouble, Unreachable) else OperationFailed
+        return kind(
             f"{self._where(lane)}: records could not be written within {self._options.timeout_s:g} s; {why}",
             "look at the partition with `logctl topic describe`",
         )
