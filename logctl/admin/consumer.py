@@ -193,7 +193,8 @@ class Consumer:
             calls = [flight.call for flight in self._flying.values()]
             self._cluster.client.wait(calls, Deadline(1.0), any_one=True)
             portions = [portion for node in self._landed() for portion in self._absorb(node)]
-            self._dispatch()
+            if not self._stale:
+                self._dispatch()
             yield from self._drain_notices()
             for portion in portions:
                 yield from self._unpack(portion)
@@ -318,7 +319,9 @@ class Consumer:
         if self._trouble is None:
             self._trouble = Deadline(self._options.timeout_s), error
         elif self._trouble[0].expired:
-            raise error
+            raise self._trouble[1]
+        elif not isinstance(error, DeadlineExceeded):
+            self._trouble = self._trouble[0], error
 
     def _relearn(self) -> None:
         deadline = self._trouble[0] if self._trouble is not None else Deadline(self._options.timeout_s)
