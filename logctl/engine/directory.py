@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, encode_snapshot
 from logctl.engine.controller.versions import NEWEST_METADATA_LEVEL, record_version
@@ -30,8 +29,7 @@ _RESERVED_DIRECTORY_IDS: Final = 100
 """Identifiers this small have a meaning of their own (lost, unassigned, migrating) and name no directory."""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(NamedTuple):
     """Whose directory it is. `cluster_id` is text, as everywhere in the protocol; `directory_id` sixteen bytes."""
 
     cluster_id: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from logctl.engine.broker.metadata import Options, SnapshotTask
 from logctl.engine.broker.metadata_records import decode_batches, encode_batch
 from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot
 from logctl.engine.controller.decision import Decision
+from logctl.engine.controller.image import Image
+from logctl.engine.controller.replay import apply
 from logctl.engine.controller.topics import delete_topics
 from logctl.engine.controller.versions import record_version
 from logctl.engine.log.disk import DiskFault
@@ -341,6 +344,41 @@ def test_a_damaged_bootstrap_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "bootstrap.checkpoint").write_bytes(b"?" * 100)
     with pytest.raises(OperationFailed, match=r"bootstrap\.checkpoint cannot be used"):
         node.open()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_wherever_a_write_is_torn_the_node_comes_back_to_a_state_it_once_had(tmp_path: Path, seed: int) -> None:
+    """Random decisions; then the end of the file is lost or garbled at a random place."""
+    chance = random.Random(seed)
+    node = running(tmp_path)
+    seen = [node.metadata.image]
+    for number in range(12):
+        if number % 3 == 2:
+            name = chance.choice(sorted(node.metadata.image.topics))
+            request = DeleteTopicsRequest(topic_names=[name])
+            node.decide(lambda controller, request=request: delete_topics(controller, request))
+        else:
+            node.create(f"topic-{number}", partitions=chance.randrange(1, 9))
+        seen.append(node.metadata.image)
+    first = node.metadata.epoch
+    node.crash()
+    data = bytearray(segment(node).read_bytes())
+    start = next(batch.header.length for batch in decode_batches(bytes(data)))
+    cut = chance.randrange(start, len(data))
+    lost = bytes(len(data) - cut) if chance.random() < 0.5 else b""
+    segment(node).write_bytes(data[:cut] + lost)
+    metadata = node.open()
+    assert metadata.epoch == first + 1
+    assert metadata.image in [*seen, apply(Image(), seen_features())]
+    node.create("life-goes-on")
+    end = metadata.image
+    node.crash()
+    assert node.open().image == end
+
+
+def seen_features() -> list[Any]:
+    """What a cluster begins with, when even the first records were lost."""
+    return [FeatureLevelRecord(name="metadata.version", feature_level=30)]
 
 
 # ---- what newer versions and other engines leave ----

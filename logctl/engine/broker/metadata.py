@@ -30,7 +30,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from logctl.engine.broker.metadata_records import ControlRecord, encode_batch, encode_control_batch, in_batches
 from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot, list_snapshots
@@ -61,16 +61,14 @@ Listener = Callable[[Image, Image, list[Any]], None]
 """(image before, image after, the records between them), in the order of the log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Options:
+class Options(NamedTuple):
     """Settings of the metadata log: metadata.log.segment.bytes, metadata.log.max.record.bytes.between.snapshots."""
 
     segment_bytes: int = 1 << 30
     snapshot_interval_bytes: int = 20 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
+class Status(NamedTuple):
     """Where the quorum stands, for `node status` and DescribeQuorum. Offsets are the next one to come."""
 
     node_id: int
@@ -196,7 +194,7 @@ class Metadata:
         clean: bool = False,
         voters: tuple[int, ...] = (),
         jitter: Callable[[int], int] = lambda limit: 0,
-        options: Options = Options(),
+        options: Options | None = None,
         files: OpenFiles | None = None,
     ) -> Metadata:
         """The metadata log of the node whose first log directory is `log_dir`, replayed; call `start` next.
@@ -204,6 +202,7 @@ class Metadata:
         `clock` answers ms since 1970. `mark_dirty` is told of a log that wants a flush. Raises OperationFailed when
         what is on disk cannot be used, DiskFault.
         """
+        options = options or Options()
         stored = load(disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, files=files)
         state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, voters, stored.notes)
         raft = RaftNode(node_id, voters or (node_id,), _LogView(stored.log), state, jitter)

@@ -8,16 +8,14 @@ called it appends the records, replays them, and gives the response once they ar
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from logctl.engine.controller.image import Image
+from logctl.engine.controller.image import EMPTY, Image
 
 Response = TypeVar("Response")
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(NamedTuple):
     """The node's settings that decisions depend on.
 
     `server_values` are settings the operator gave, by Apache's names. `check_broker_config` is told (name, value) of a
@@ -28,12 +26,11 @@ class Rules:
     default_partitions: int = 1
     default_replication_factor: int = 1
     delete_topics: bool = True
-    server_values: Mapping[str, str] = field(default_factory=dict)
+    server_values: Mapping[str, str] = EMPTY
     check_broker_config: Callable[[str, str], None] = lambda name, value: None
 
 
-@dataclass(frozen=True, slots=True)
-class Controller:
+class Controller(NamedTuple):
     """Everything a decision may look at. `next_offset` is where its first record will lie in the metadata log."""
 
     image: Image
@@ -43,8 +40,7 @@ class Controller:
     rules: Rules = Rules()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[Response]):
+class Decision(NamedTuple, Generic[Response]):
     """`records` are appended together: all of them are committed or none. `response` leaves when they are."""
 
     records: list[Any]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from logctl.engine.controller.image import Image, Resource, Topic
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """Topics are whole: `changed` holds (before, after) of those whose partitions differ. A topic that was deleted
     and created again under its name is in `deleted` and in `created`. `configs` names the resources whose configs
     differ.

@@ -18,11 +18,11 @@ Names follow KRaft (KIP-631, KIP-858, KIP-966). Identifiers are sixteen raw byte
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 NO_LEADER: Final = -1
+EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
 
 MIGRATING_DIRECTORY: Final = bytes(16)
 """A replica whose log directory is not known yet (KIP-858)."""
@@ -69,8 +69,7 @@ class Partition(NamedTuple):
         return self.directories[place] if place < len(self.directories) else MIGRATING_DIRECTORY
 
 
-@dataclass(frozen=True, slots=True)
-class Topic:
+class Topic(NamedTuple):
     """A topic and its partitions by number."""
 
     name: str
@@ -87,8 +86,7 @@ class Endpoint(NamedTuple):
     security_protocol: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Broker:
+class Broker(NamedTuple):
     """A registered broker. A fenced one leads nothing and is not shown to clients.
 
     `epoch` is the offset of its registration record; `features` maps a feature to the levels (lowest, highest) it can
@@ -99,7 +97,7 @@ class Broker:
     epoch: int
     incarnation_id: bytes
     endpoints: tuple[Endpoint, ...] = ()
-    features: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    features: Mapping[str, tuple[int, int]] = EMPTY
     rack: str | None = None
     fenced: bool = True
     in_controlled_shutdown: bool = False
@@ -115,21 +113,17 @@ class Broker:
         return next((endpoint for endpoint in self.endpoints if endpoint.name == listener), None)
 
 
-EMPTY: Final[Mapping[Any, Any]] = MappingProxyType({})
-
-
-@dataclass(frozen=True, slots=True)
-class Image:
+class Image(NamedTuple):
     """What the cluster has agreed on. `topic_names` maps identifiers to names; `configs` holds only what was set."""
 
-    features: Mapping[str, int] = field(default_factory=dict)
-    brokers: Mapping[int, Broker] = field(default_factory=dict)
-    controllers: Mapping[int, Any] = field(default_factory=dict)  # RegisterControllerRecord by node id
-    topics: Mapping[str, Topic] = field(default_factory=dict)
-    topic_names: Mapping[bytes, str] = field(default_factory=dict)
-    configs: Mapping[Resource, Mapping[str, str]] = field(default_factory=dict)
+    features: Mapping[str, int] = EMPTY
+    brokers: Mapping[int, Broker] = EMPTY
+    controllers: Mapping[int, Any] = EMPTY  # RegisterControllerRecord by node id
+    topics: Mapping[str, Topic] = EMPTY
+    topic_names: Mapping[bytes, str] = EMPTY
+    configs: Mapping[Resource, Mapping[str, str]] = EMPTY
     next_producer_id: int = 0
-    kept: Mapping[tuple[Any, ...], Any] = field(default_factory=dict)  # by (record type, identity)
+    kept: Mapping[tuple[Any, ...], Any] = EMPTY  # by (record type, identity)
     transaction_start: Image | None = None  # the image before a metadata transaction that has not ended (KIP-868)
 
     @property

@@ -41,7 +41,8 @@ def collision(name: str, taken: Mapping[str, Any] | Iterable[str]) -> str | None
     folded = _fold(name)
     if folded == name and "_" not in name:
         return None
-    return next((other for other in taken if other != name and _fold(other) == folded), None)
+    length = len(name)
+    return next((other for other in taken if len(other) == length and other != name and _fold(other) == folded), None)
 
 
 def _fold(name: str) -> str:

@@ -16,7 +16,6 @@ Records are trusted to be decoded; a record that cannot be true here (a partitio
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from logctl.engine.controller.image import (
@@ -68,8 +67,7 @@ class Draft:
         """The image up to here."""
         if self._written or self.next_producer_id != self.base.next_producer_id or self._transaction_moved():
             self._start_from(
-                replace(
-                    self.base,
+                self.base._replace(
                     **self._written,
                     next_producer_id=self.next_producer_id,
                     transaction_start=self.transaction_start,
@@ -133,7 +131,7 @@ class Draft:
         broker = self.see("brokers").get(broker_id)
         if broker is None or broker.epoch != epoch:
             raise InconsistentRecord(f"a record speaks of broker {broker_id} at epoch {epoch}, which is not registered")
-        self.own("brokers")[broker_id] = replace(broker, **changes)
+        self.own("brokers")[broker_id] = broker._replace(**changes)
 
     def begin_transaction(self) -> None:
         if self.transaction_start is not None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, NamedTuple
 
@@ -53,8 +52,7 @@ class Synonym(NamedTuple):
         return str(int(text) * self.factor) if self.factor != 1 and _INTEGER.fullmatch(text) else text
 
 
-@dataclass(frozen=True, slots=True)
-class TopicConfig:
+class TopicConfig(NamedTuple):
     """One line of the catalogue. `default` is None for configs that have none and are shown only when set."""
 
     name: str

@@ -8,8 +8,7 @@ be given twice, so the file is on disk before the vote is on the wire.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from logctl.wire.primitives import ZERO_UUID, uuid_from_text
 
@@ -21,8 +20,7 @@ class DamagedState(Exception):
     """The file does not say what it should. Says why, as a sentence."""
 
 
-@dataclass(frozen=True, slots=True)
-class ElectionState:
+class ElectionState(NamedTuple):
     """`leader_id` and `voted_id` belong to `epoch`; NOBODY when there is none (yet)."""
 
     epoch: int = 0

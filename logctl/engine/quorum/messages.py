@@ -6,13 +6,12 @@ machine how far it got (`RaftNode.follower_fetched`, `RaftNode.fetched`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 NOBODY = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
+class Vote(NamedTuple):
     """Asks for a vote. The candidate's log ends at `last_offset`, its last record was written in `last_epoch`.
 
     With `pre_vote` it only asks whether it would get one, in its current epoch: a node that was cut off does not
@@ -25,29 +24,25 @@ class Vote:
     pre_vote: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VoteAnswer:
+class VoteAnswer(NamedTuple):
     epoch: int
     leader_id: int
     granted: bool
     pre_vote: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class BeginEpoch:
+class BeginEpoch(NamedTuple):
     """The sender leads this epoch. Repeated until the voter fetches."""
 
     epoch: int
 
 
-@dataclass(frozen=True, slots=True)
-class BeginEpochAnswer:
+class BeginEpochAnswer(NamedTuple):
     epoch: int
     leader_id: int
 
 
-@dataclass(frozen=True, slots=True)
-class EndEpoch:
+class EndEpoch(NamedTuple):
     """The sender leads no longer. `successors` are voters with the longest log first: the first may stand at once."""
 
     epoch: int
@@ -57,8 +52,7 @@ class EndEpoch:
 Message = Vote | VoteAnswer | BeginEpoch | BeginEpochAnswer | EndEpoch
 
 
-@dataclass(frozen=True, slots=True)
-class Envelope:
+class Envelope(NamedTuple):
     """A message on its way from one voter to another."""
 
     source: int

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol, assert_never
+from typing import NamedTuple, Protocol, assert_never
 
 from logctl.engine.quorum.election_state import NOBODY, ElectionState
 from logctl.engine.quorum.majority import Outcome, committed_offset, majority, outcome
@@ -58,8 +58,7 @@ class LogView(Protocol):
         """The epoch of the last record; 0 for an empty log."""
 
 
-@dataclass(frozen=True, slots=True)
-class Timing:
+class Timing(NamedTuple):
     """Apache's controller.quorum.*.timeout.ms."""
 
     election_timeout_ms: int = 1000
@@ -67,8 +66,7 @@ class Timing:
     election_backoff_max_ms: int = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class LeaderChange:
+class LeaderChange(NamedTuple):
     """The first thing a leader appends: who leads, who may vote, who voted for it."""
 
     leader_id: int
@@ -101,14 +99,14 @@ class RaftNode:
         log: LogView,
         state: ElectionState,
         jitter: Callable[[int], int],
-        timing: Timing = Timing(),
+        timing: Timing | None = None,
     ) -> None:
         """`jitter(n)` answers a number from 0 to n - 1. `state` is what was read from disk."""
         assert node_id in voters
         self.node_id = node_id
         self.voters = voters
         self.log = log
-        self.timing = timing
+        self.timing = timing or Timing()
         self.epoch = state.epoch
         self.high_watermark: int | None = None
         self.role: Role = Unattached(0, state.voted_id)
