@@ -124,7 +124,7 @@ class Server:
                 "stop the program that uses the port, or choose another one",
             ) from None
         self._flusher = Flusher(loop.call_soon_threadsafe, self._flush_done)
-        self._sweeper = loop.call_later(_SWEEP_S, self._sweep)
+        self._sweeper = loop.call_later(_SWEEP_S, self._sweep_again)
         self.begin_tick()
         return opened
 
@@ -326,9 +326,10 @@ class Server:
         if self._timer is not None:
             self._timer.cancel()
         self._timer_ms = due_ms
-        self._timer = self.loop.call_later(max(due_ms - self._clock(), 1) / 1000, self._ring)
+        self._timer = self.loop.call_later(max(due_ms - self._clock(), 1) / 1000, self.ring)
 
-    def _ring(self) -> None:
+    def ring(self) -> None:
+        """A deadline of the broker's has come."""
         self._timer = None
         self.begin_tick()
         try:
@@ -401,8 +402,12 @@ class Server:
 
     # Deadlines.
 
-    def _sweep(self) -> None:
-        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep)
+    def _sweep_again(self) -> None:
+        self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep_again)
+        self.sweep()
+
+    def sweep(self) -> None:
+        """Close who has kept us waiting too long."""
         now_ms = self.now_ms = self._clock()
         self._watch_clock(now_ms)
         for connection, since_ms in list(self.patience.items()):

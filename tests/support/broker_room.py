@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from logctl.engine.broker.appends import AfterAppend, Appends
@@ -36,7 +37,8 @@ class StillMetadata:
     """Metadata that only ever says what the test put into it."""
 
     image: Image
-    dirty: bool = False
+    committed_offset: int = 0
+    log: Any = field(default_factory=lambda: SimpleNamespace(path="/elsewhere/__cluster_metadata-0"))
 
     def tick(self, now_ms: int) -> None: ...
 
@@ -60,7 +62,7 @@ class Room:
         self.correlation = count(1)
         self.appends = Appends()
         self.waiting = Waiting()
-        self.metadata = StillMetadata(Image(brokers={NODE: _registered(NODE, 9092), 2: _registered(2, 9093)}))
+        self.metadata = StillMetadata(Image(brokers={NODE: registered(NODE, 9092), 2: registered(2, 9093)}))
         self.replicas = Replicas(
             NODE,
             self.disk,
@@ -198,7 +200,7 @@ class Room:
         return given
 
 
-def _registered(node_id: int, port: int) -> Registered:
+def registered(node_id: int, port: int) -> Registered:
     return Registered(node_id, 0, bytes(16), (Endpoint("PLAINTEXT", "localhost", port),), fenced=False)
 
 
