@@ -80,8 +80,12 @@ def test_whoever_holds_an_image_keeps_what_it_saw() -> None:
     kept = list(image_records(before))
     cluster.decide(delete_topics, DeleteTopicsRequest(topic_names=["orders"]))
     cluster.create(new_topic("more"))
+    events = before.topics["events"].topic_id
+    same = cluster.image.topics["events"]
+    cluster.take([PartitionChangeRecord(partition_id=0, topic_id=events, leader=2)])
     assert list(image_records(before)) == kept
-    assert cluster.image.topics["events"] is before.topics["events"], "what was not touched is shared"
+    assert same is before.topics["events"], "what was not touched is shared"
+    assert cluster.image.topics["events"].partitions[0].leader == 2
 
 
 def test_records_are_taken_back_by_the_records_that_undo_them() -> None:

@@ -29,6 +29,7 @@ from logctl.wire.records import CONTROL_LEADER_CHANGE
 from logctl.wire.stored.begin_transaction_record import BeginTransactionRecord
 from logctl.wire.stored.config_record import ConfigRecord
 from logctl.wire.stored.feature_level_record import FeatureLevelRecord
+from logctl.wire.stored.no_op_record import NoOpRecord
 from logctl.wire.stored.topic_record import TopicRecord
 
 SMALL = Options(snapshot_interval_bytes=2_000)
@@ -173,6 +174,18 @@ def test_when_the_write_fails_the_decision_is_refused_and_the_next_one_starts_cl
         with pytest.raises(WireError) as refusal:
             node.create("orders", flush=False)
         assert refusal.value.code == errors.KAFKA_STORAGE_ERROR
+    node.create("orders")
+    assert node.answers[-1].topics[0].error_code == errors.NONE
+
+
+def test_a_decision_too_large_for_the_log_is_refused_as_a_whole(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    end = node.metadata.log_end
+    huge = ConfigRecord(resource_type=4, name="a", value="x" * (9 << 20))
+    with pytest.raises(WireError) as refusal:
+        node.decide(lambda controller: Decision([*[NoOpRecord()] * 20_000, huge], None))
+    assert refusal.value.code == errors.MESSAGE_TOO_LARGE
+    assert node.metadata.log_end == end
     node.create("orders")
     assert node.answers[-1].topics[0].error_code == errors.NONE
 
@@ -328,6 +341,27 @@ def test_a_missing_election_state_does_not_repeat_an_epoch(tmp_path: Path) -> No
     node.crash()
     (node.log_directory / "quorum-state").unlink()
     assert node.open().epoch == 2
+
+
+def test_an_election_state_older_than_the_log_does_not_repeat_an_epoch(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    old = (node.log_directory / "quorum-state").read_bytes()
+    for _ in range(2):
+        node.crash()
+        node.open()
+    node.crash()
+    (node.log_directory / "quorum-state").write_bytes(old)
+    assert node.open().epoch == 4
+
+
+def test_a_torn_end_is_cut_off_also_when_the_stop_claims_to_have_been_orderly(tmp_path: Path) -> None:
+    node = running(tmp_path)
+    before = node.metadata.image
+    node.create("torn")
+    node.stop()
+    data = segment(node).read_bytes()
+    segment(node).write_bytes(data[:-7])
+    assert node.open(clean=True).image == before
 
 
 def test_a_missing_bootstrap_of_a_cluster_that_never_began_stops_the_start(tmp_path: Path) -> None:

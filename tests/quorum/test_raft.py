@@ -136,6 +136,15 @@ def test_a_voter_that_was_cut_off_does_not_unseat_a_leader_that_works() -> None:
     assert quorum.nodes[3].leader_id == 1
 
 
+def test_who_still_hears_the_leader_does_not_help_somebody_who_does_not() -> None:
+    """A partial cut: 3 reaches 2 but not the leader. 2 refuses, because it has fetched from a leader that works."""
+    quorum = elected()
+    quorum.cut = {(1, 3), (3, 1)}
+    quorum.pass_time(10_000)
+    assert quorum.leader == 1
+    assert quorum.nodes[1].epoch == 1
+
+
 def test_a_leader_that_was_cut_off_resigns_and_follows_the_one_that_came_after_it() -> None:
     quorum = elected()
     quorum.isolate(1)
