@@ -17,12 +17,12 @@ Time and memory are bounded by the size of the buffer, not by what is announced 
 - a length is compared with what is left before a slice is taken;
 - a count of elements is compared with what is left divided by the least size of one, before the loop begins. Every
   element has a least size of one byte or more, and so has a tagged field, so the work is linear in the buffer;
-- elements that may be small on the wire (below SMALL_ELEMENT bytes) weigh much more as objects, up to sixtyfold. All of
+- elements that may be small on the wire (below SMALL_ELEMENT bytes) weigh much more as objects, up to eightyfold. All of
   a message together may hold ROOM of them and one more per SMALL_ELEMENT bytes of the buffer. No honest message comes
   near: the smallest array elements that arrive in large numbers are partitions of 16 bytes and more.
 
-So the objects of a message weigh at most about 40 MiB and thirty times its size, however it is made; an honest one
-weighs two to ten times its size, and its record batches and bytes are slices that weigh nothing.
+So the objects of a message weigh at most 64 MiB and 32 times its size, however it is made; an honest one weighs two to
+ten times its size, and its record batches and bytes are slices that copy nothing.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@
     response = int32 correlation id, [tagged fields], body
 
 The client id keeps its int16 length even in flexible versions (KIP-482). Tagged header fields are
-skipped: none is defined.
+skipped: none is defined. Bytes behind the end of a body are ignored by both ends, as Apache Kafka does.
 """
 
 from __future__ import annotations
