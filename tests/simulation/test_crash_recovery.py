@@ -301,8 +301,15 @@ class World:
                 assert found.epoch == state.epoch
                 if state.transaction_start < 0 or state.transaction_start >= base:
                     assert found.transaction_start == state.transaction_start
-        known = self.log.aborted_transactions(base, 1 << 62)
-        assert [since(entry, base) for entry in known] == [since(entry, base) for entry in aborted if entry[2] >= base]
+        self.compare_aborted(base, aborted)
+
+    def compare_aborted(self, base: int, aborted: list[AbortedTransaction]) -> None:
+        """Each aborted transaction with records that remain is known, from its first remaining record or before."""
+        known = {(entry.producer_id, entry.last_offset): entry for entry in self.log.aborted_transactions(base, 1 << 62)}
+        assert known.keys() <= {(entry.producer_id, entry.last_offset) for entry in aborted}
+        _, remaining = conclude([data for data in self.ledger.batches if read_header(data).last_offset >= base])
+        for entry in remaining:
+            assert known[entry.producer_id, entry.last_offset].first_offset <= entry.first_offset
 
     def compare_epochs(self, expected: list[bytes]) -> None:
         for data in expected:
@@ -316,10 +323,6 @@ class World:
             found = self.log.offset_for_timestamp(wanted.timestamp, self.log.end_offset)
             assert found is not None
             assert (found.offset, found.timestamp) == (first.offset, first.timestamp)
-
-
-def since(entry: AbortedTransaction, base: int) -> tuple[int, int, int]:
-    return entry.producer_id, max(entry.first_offset, base), entry.last_offset
 
 
 def conclude(batches: list[bytes]):

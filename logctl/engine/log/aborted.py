@@ -41,10 +41,10 @@ def load(disk: Disk, path: str) -> list[AbortedTransaction]:
     return [AbortedTransaction(*entry[1:]) for entry in _ENTRY.iter_unpack(data[:whole])]
 
 
-def rewrite(disk: Disk, path: str, entries: list[AbortedTransaction], *, durable: bool = False) -> None:
-    """The file holds exactly these; without entries there is no file. Raises DiskFault."""
+def rewrite(disk: Disk, path: str, entries: list[AbortedTransaction]) -> None:
+    """The file holds exactly these, durably; without entries there is no file. Raises DiskFault."""
     if entries:
-        disk.write_file(path, b"".join(_ENTRY.pack(0, *entry) for entry in entries), durable)
+        disk.write_file(path, b"".join(_ENTRY.pack(0, *entry) for entry in entries))
     else:
         disk.remove(path)
 

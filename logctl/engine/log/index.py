@@ -80,19 +80,35 @@ class GrowingIndex:
             self.written_offsets = min(self.written_offsets, offset_entries)
             self.written_times = min(self.written_times, time_entries)
 
+    def forget_from(self, offset: int) -> int:
+        """Forget what is said of this relative offset and those behind it; the position of the last batch known."""
+        entries = bisect_right(self.offsets, offset - 1)
+        times = bisect_right(self.time_offsets, offset - 1)
+        self.cut(entries, times)
+        return self.positions[-1] if entries else 0
+
     def write(self, disk: Disk, path: str, time_path: str) -> None:
-        """Bring the files up to date. Raises DiskFault; nothing in memory is lost then."""
+        """Bring the files up to date, by appending. Raises DiskFault; nothing in memory is lost then."""
         if self.stale or self.written_offsets != len(self.offsets):
-            done = self.written_offsets
-            entries = map(OFFSET_ENTRY.pack, self.offsets[done:], self.positions[done:])
-            _append(disk, path, b"".join(entries), done * OFFSET_ENTRY.size)
-            self.written_offsets = len(self.offsets)
+            _append(disk, path, self._offset_entries(self.written_offsets), self.written_offsets * OFFSET_ENTRY.size)
         if self.stale or self.written_times != len(self.times):
-            done = self.written_times
-            entries = map(TIME_ENTRY.pack, self.times[done:], self.time_offsets[done:])
-            _append(disk, time_path, b"".join(entries), done * TIME_ENTRY.size)
-            self.written_times = len(self.times)
-        self.stale = False
+            _append(disk, time_path, self._time_entries(self.written_times), self.written_times * TIME_ENTRY.size)
+        self._is_written()
+
+    def replace(self, disk: Disk, path: str, time_path: str) -> None:
+        """Replace the files as a whole, durably. Raises DiskFault."""
+        disk.write_file(path, self._offset_entries(0))
+        disk.write_file(time_path, self._time_entries(0))
+        self._is_written()
+
+    def _is_written(self) -> None:
+        self.written_offsets, self.written_times, self.stale = len(self.offsets), len(self.times), False
+
+    def _offset_entries(self, first: int) -> bytes:
+        return b"".join(map(OFFSET_ENTRY.pack, self.offsets[first:], self.positions[first:]))
+
+    def _time_entries(self, first: int) -> bytes:
+        return b"".join(map(TIME_ENTRY.pack, self.times[first:], self.time_offsets[first:]))
 
 
 def load(disk: Disk, path: str, time_path: str) -> GrowingIndex | None:
@@ -111,7 +127,7 @@ def load(disk: Disk, path: str, time_path: str) -> GrowingIndex | None:
         index.time_offsets.append(offset)
     if not (_grows(index.offsets) and _grows(index.positions) and _grows(index.times)):
         return None
-    index.written_offsets, index.written_times, index.stale = len(index.offsets), len(index.times), False
+    index._is_written()
     return index
 
 

@@ -98,7 +98,7 @@ class Log(Tail):
         recovery = Recovery(files, path, config, now_ms, notes)
         found = recovery.run(clean=clean, recovery_point=recovery_point, log_start_offset=log_start_offset)
         log = cls(files, path, found, config, notes, topic, partition)
-        log._new_directory = new or not clean
+        log._new_directory = new
         log._grown = not clean or bool(notes)
         if log_start_offset is not None and log_start_offset > log.end_offset:
             notes.append(f"{path} ends at {log.end_offset}, before its start offset {log_start_offset}: it begins anew")

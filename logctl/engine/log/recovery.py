@@ -36,6 +36,7 @@ from logctl.engine.log.segment import OpenFiles, Segment
 
 _COPY_BYTES: Final = 1 << 20
 _LEFTOVERS: Final = (".deleted", ".tmp")
+_BESIDE_THE_LOG: Final = (".index", ".timeindex", ".txnindex")
 _END: Final = 1 << 63
 
 
@@ -97,6 +98,7 @@ class Recovery:
             segment.file().sync()
         if not clean:
             self._disk.sync_dir(self._path)
+            self._disk.sync_dir(self._path.rpartition("/")[0])
         if found.epochs.dirty:
             self._disk.write_file(f"{self._path}/{EPOCHS_FILE}", found.epochs.encode())
             found.epochs.dirty = False
@@ -104,15 +106,18 @@ class Recovery:
     # ---- what is there ----
 
     def _tidy(self, names: list[str]) -> list[str]:
-        """Finish removals that were under way, and set aside small files whose segment is gone."""
+        """Finish removals that were under way, and set aside small files whose segment is gone for no known reason."""
+        oldest = min((name for name in names if name.endswith(".log")), default="")
         kept = []
         for name in names:
-            if name.endswith(_LEFTOVERS):
-                self._disk.remove(f"{self._path}/{name}")
-            elif name.endswith((".index", ".timeindex", ".txnindex")) and name.split(".")[0] + ".log" not in names:
-                set_aside(self._disk, f"{self._path}/{name}", "Its segment is missing", self._notes)
+            path = f"{self._path}/{name}"
+            orphan = name.endswith(_BESIDE_THE_LOG) and name.partition(".")[0] + ".log" not in names
+            if name.endswith(_LEFTOVERS) or (orphan and name < oldest):
+                self._disk.remove(path)
+            elif orphan:
+                set_aside(self._disk, path, "Its segment is missing", self._notes)
             elif name.endswith((".cleaned", ".swap")):
-                self._notes.append(f"{self._path}/{name} is left from a compaction by Apache Kafka and was not touched")
+                self._notes.append(f"{path} is left from a compaction by Apache Kafka and was not touched")
             else:
                 kept.append(name)
         return kept
@@ -174,7 +179,11 @@ class Recovery:
         elif not segment.load_index():
             self._notes.append(f"The index of {segment.path('.log')} was missing or broken and is built anew")
             segment.begin()
-        return segment.scan_from(verified_from)
+        scanner = segment.scan_from(verified_from)
+        index = segment.growing
+        if index and index.stale and not index.written_offsets and segment.base < verified_from:
+            segment.replace_index()
+        return scanner
 
     def _cut(self, segment: Segment, scanner: Scanner) -> None:
         position, size = scanner.position, segment.size
@@ -215,9 +224,10 @@ class Recovery:
         found.epochs.truncate_from_end(found.end_offset)
         newest = found.snapshots.newest(verified_from)
         producers_from, found.producers = newest or (first_offset, ProducerStates())
+        aborted: list[AbortedTransaction] = []
         if min(producers_from, epochs_from) < found.end_offset:
             aborted = replay(found.history, producers_from, found.producers, found.epochs, epochs_from)
-            self._restore_aborted(found.history, aborted, verified_from)
+        self._restore_aborted(found.history, aborted, verified_from)
 
     def _load_epochs(self) -> LeaderEpochs | None:
         path = f"{self._path}/{EPOCHS_FILE}"
@@ -247,5 +257,5 @@ class Recovery:
                 if max(verified_from, segment.base) <= entry.last_offset < behind
             ]
             if known != kept + new:
-                aborted_transactions.rewrite(self._disk, path, kept + new, durable=True)
+                aborted_transactions.rewrite(self._disk, path, kept + new)
 

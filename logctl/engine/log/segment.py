@@ -146,13 +146,14 @@ class Segment:
         return loaded is not None
 
     def scan_from(self, offset: int, *, check: bool = True) -> Scanner:
-        """Scan what lies behind the last index entry at or before `offset`, noting each batch anew.
+        """Scan what lies behind the last index entry below `offset`, noting each batch anew.
 
-        `growing` must be loaded, or empty to scan everything. Stops at damage; `size` is not changed. The entry the
-        scan begins at must fit the batch found there, or all is scanned.
+        `growing` must be loaded, or empty to scan everything. What it says of offsets from `offset` on is forgotten.
+        The entry the scan begins at must fit the batch found there, or the index is built anew. Stops at damage; `size`
+        is not changed.
         """
         assert self.growing is not None
-        position = self.growing.position_for(offset - self.base)
+        position = self.growing.forget_from(offset - self.base)
         scanner = self._rescan(position, check)
         if position and scanner.position == position:
             self.growing.cut(0, 0)
@@ -160,23 +161,16 @@ class Segment:
         return scanner
 
     def _rescan(self, position: int, check: bool) -> Scanner:
-        assert self.growing is not None
-        entries = len(self.growing.positions)
-        while entries and self.growing.positions[entries - 1] > position:
-            entries -= 1
-        first = self.growing.offsets[entries - 1] if entries and position else -1
-        times = len(self.growing.times)
-        while times and self.growing.time_offsets[times - 1] > first:
-            times -= 1
-        self.growing.cut(entries if position else 0, times)
+        growing = self.growing
+        assert growing is not None
         self.since_index = 0
         self.max_timestamp, self.max_timestamp_offset = -1, self.base
-        if times:
-            self.max_timestamp = self.growing.times[-1]
-            self.max_timestamp_offset = self.base + self.growing.time_offsets[-1]
+        if growing.times:
+            self.max_timestamp = growing.times[-1]
+            self.max_timestamp_offset = self.base + growing.time_offsets[-1]
         scanner = Scanner(self.file(), position, self.size, next_offset=self.base, check=check)
         for at, header in scanner:
-            if at == position and position and header[0] + header[6] - self.base != first:
+            if at == position > 0 and header[0] + header[6] - self.base != growing.offsets[-1]:
                 scanner.position = position
                 break
             self._note_header(at, header, scanner.position - at)
@@ -197,20 +191,28 @@ class Segment:
         self.size = self.staged_size = position
         if not position:
             self.begin()
-            self.since_index, self.max_timestamp, self.max_timestamp_offset = 0, -1, self.base
             self.first_timestamp = -1
-        end_offset = self.scan_from(offset - 1, check=False).next_offset if position else self.base
-        if self.exists:
-            self.truncate_file()
-            self.write_index()
-            self.file().sync()
+        if not self.exists:
+            return self.base
+        end_offset = self.scan_from(offset, check=False).next_offset
+        self.truncate_file()
+        self.write_index()
+        self.file().sync()
         return end_offset
 
     def rebuild_index(self) -> None:
-        """Write a sealed segment's index files anew from its batches."""
-        self.begin()
-        self._rescan(0, check=False)
-        self.seal()
+        """Write a sealed segment's index files anew from its batches. Durable on return. Raises DiskFault."""
+        self.reindex()
+        assert self.growing is not None
+        if self.max_timestamp >= 0:
+            self.growing.add_time(self.max_timestamp, self.max_timestamp_offset - self.base)
+        self.replace_index()
+        self.growing = None
+
+    def replace_index(self) -> None:
+        """Write the index files as a whole, durably. Raises DiskFault."""
+        assert self.growing is not None
+        self.growing.replace(self._files.disk, *self.index_paths())
 
     def reindex(self) -> None:
         """Read the batches of the segment being written again and build its index in memory anew."""
@@ -268,11 +270,11 @@ class Segment:
     def retire(self) -> list[str]:
         """Rename its files to `*.deleted`; returns the new names. Readers that have them open are not disturbed.
 
-        The .log goes last: what a crash leaves half done is found again, complete, or is a stray small file.
+        The .log goes first: a crash half way leaves small files without a segment, never a segment without them.
         """
         self.release()
         renamed = []
-        for path in reversed(self.files()):
+        for path in self.files():
             self._files.disk.rename(path, path + ".deleted")
             renamed.append(path + ".deleted")
         return renamed
