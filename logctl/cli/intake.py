@@ -109,20 +109,14 @@ def opened(name: str) -> Iterator[int]:
         os.close(descriptor)
 
 
+def check(names: Iterable[str]) -> None:
+    """Can all of them be opened? Raises UsageError before anything is sent."""
+    for name in names:
+        with opened(name):
+            pass
+
+
 def whole(descriptor: int, interrupts: Interrupts) -> bytes:
     """All of the input; nothing when Ctrl-C came first."""
     read = b"".join(chunk for chunk in chunks(descriptor, interrupts) if chunk)
     return b"" if interrupts.pending else read
-
-
-def size_of(names: Iterable[str]) -> int | None:
-    """Bytes in all files together; None when one of them is not a regular file."""
-    import stat
-
-    total = 0
-    for name in names:
-        status = os.fstat(sys.stdin.fileno()) if name == "-" else os.stat(name)
-        if not stat.S_ISREG(status.st_mode):
-            return None
-        total += status.st_size
-    return total

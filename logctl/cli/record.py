@@ -100,6 +100,7 @@ def produce_command(
         raise UsageError("--raw takes the input as it is; it excludes --key-separator")
     from logctl.admin.producer import ProduceOptions
     from logctl.admin.record_text import LineFormat, parse_json
+    from logctl.cli.intake import check
     from logctl.cli.producing import Source, produce
     from logctl.cli.session import connected
 
@@ -110,6 +111,7 @@ def produce_command(
         null=_bytes(null_value),
     )
     source = Source(tuple(files or ("-",)), parse_json if json_lines else plain.parse, partition, raw_input, plain)
+    check(source.files)
     with connected(bootstrap, properties, timeout) as session:
         number = {Acks.NONE: 0, Acks.LEADER: 1}.get(acks, -1)
         options = ProduceOptions(number, compression.value, session.timeout_s)
