@@ -19,7 +19,8 @@ ARENA_BYTES: Final = 4 << 20
 CHUNK_BYTES: Final = 1 << 20
 """The most that is received from one connection at once."""
 SMALL_BYTES: Final = 64 << 10
-_POOLED_BYTES_MAX: Final = 16 << 20
+_POOLED_BYTES_MIN: Final = 68 << 10
+_KEPT_BYTES_MAX: Final = 16 << 20
 
 
 class Arena:
@@ -57,7 +58,7 @@ class Buffers:
         """Take a buffer back. No view of it may be in use any more."""
         size = len(buffer)
         self.lent_bytes -= size
-        if size > SMALL_BYTES and self._free_bytes + size <= _POOLED_BYTES_MAX:
+        if size > SMALL_BYTES and self._free_bytes + size <= _KEPT_BYTES_MAX:
             self._free.setdefault(size, []).append(buffer)
             self._free_bytes += size
 
@@ -91,9 +92,9 @@ def capacity(arrived: int, frame_bytes: int) -> int:
     """
     if frame_bytes <= SMALL_BYTES or arrived >= frame_bytes:
         return max(arrived, frame_bytes)
-    if arrived < SMALL_BYTES // 2:
+    size = _POOLED_BYTES_MIN
+    if 2 * arrived < size:
         return SMALL_BYTES
-    size = SMALL_BYTES + 4096
     while size < frame_bytes and size <= arrived:
         size *= 2
     return max(size, arrived)

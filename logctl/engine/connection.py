@@ -91,6 +91,7 @@ class Connection:
         "sock",
         "stalled",
         "touched",
+        "unsent_bytes",
         "waits",
     )
 
@@ -107,6 +108,7 @@ class Connection:
         self.touched = False
         self.held: deque[Held] | None = None
         self.out: list[Any] | None = None
+        self.unsent_bytes = 0
         self.parked: Request[Any] | None = None
         self.stalled = False
         self.reading = True
@@ -157,7 +159,7 @@ class Connection:
         server.metrics.bytes_in += count
         self.active_ms = server.now_ms
         end = arena.position = start + count
-        rest = self.consume(arena.view, start, end)
+        rest = start if self.muted else self.consume(arena.view, start, end)
         if rest < end and not self.closed:
             self._keep(arena.view, rest, end)
 
@@ -316,18 +318,19 @@ class Connection:
                 self.cut(f"sent a request that failed ({said(request)})")
             else:
                 self._place(request, fallback)
-        self.stalled = self.out is not None and self._weight() > self.server.limits.send_queue_max_bytes
+        self.stalled = self.unsent_bytes > self.server.limits.send_queue_max_bytes
 
     def _place(self, request: Request[Any], answer: Any) -> None:
         if isinstance(answer, AfterAppend | AfterFlush):
             response = answer.response
-            self.new.append(b"" if response is None else b"".join(answer_parts(request, response)))
+            parts = [b"" if response is None else b"".join(answer_parts(request, response))]
             self.doubts.append(_Rewritten(request, answer))
             self.waits = self.waits or isinstance(answer, AfterFlush) or answer.waits
         else:
             parts = answer_parts(request, answer)
-            self.new.extend(parts)
             self.doubts.extend([None] * len(parts))
+        self.new.extend(parts)
+        self.unsent_bytes += sender.weight(parts)
 
     # Answering.
 
@@ -379,6 +382,7 @@ class Connection:
         if parts and not self.closed:
             self.out = parts
             self.server.loop.add_writer(self.sock, self.writable)
+        self._note_unsent()
 
     def writable(self) -> None:
         """The loop says that the socket takes more."""
@@ -389,9 +393,7 @@ class Connection:
         if not self.out:
             self.out = None
             self.server.loop.remove_writer(self.sock)
-        if self.stalled and (self.out is None or self._weight() < self.server.limits.send_queue_max_bytes // 2):
-            self.stalled = False
-            self.server.resume_soon(self)
+        self._note_unsent()
 
     def _transmit(self, parts: list[Any]) -> None:
         try:
@@ -402,8 +404,12 @@ class Connection:
         except OSError:
             self.close()
 
-    def _weight(self) -> int:
-        return sender.weight(self.out or ()) + sender.weight(self.new)
+    def _note_unsent(self) -> None:
+        """Something was sent: a peer that had stopped taking its answers may be read from again."""
+        self.unsent_bytes = sender.weight(self.out) if self.out else 0
+        if self.stalled and self.unsent_bytes <= self.server.limits.send_queue_max_bytes // 2:
+            self.stalled = False
+            self.server.resume_soon(self)
 
     # The end.
 

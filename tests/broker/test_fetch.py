@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.broker_room import Room, batch, values
 
 from logctl.engine.broker.request import PARKED
 from logctl.engine.log.disk import DiskFault
 from logctl.wire import errors
 from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ReplicaState
 from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
-from support.broker_room import Room, batch, values
 
 BY_NAME = 12
 BY_ID = 13
@@ -74,8 +74,9 @@ def test_the_end_of_the_log_returns_nothing_and_no_error(room: Room) -> None:
 
 
 def test_nothing_is_shown_before_it_is_on_disk(room: Room) -> None:
-    request = ProduceRequest(acks=1, topic_data=[TopicProduceData("orders", partition_data=[
-        PartitionProduceData(0, batch(b"a"))])])
+    request = ProduceRequest(
+        acks=1, topic_data=[TopicProduceData("orders", partition_data=[PartitionProduceData(0, batch(b"a"))])]
+    )
     room.ask(request, BY_NAME)
     room.end_tick()
     assert values(only(room.read(room.ask(fetch(), BY_NAME), BY_NAME)).records) == []
@@ -86,8 +87,9 @@ def test_nothing_is_shown_before_it_is_on_disk(room: Room) -> None:
 def test_with_flush_os_it_is_shown_once_it_is_written(tmp_path: Path) -> None:
     room = Room(tmp_path, flush_every_batch=False)
     room.create("orders")
-    request = ProduceRequest(acks=1, topic_data=[TopicProduceData("orders", partition_data=[
-        PartitionProduceData(0, batch(b"a"))])])
+    request = ProduceRequest(
+        acks=1, topic_data=[TopicProduceData("orders", partition_data=[PartitionProduceData(0, batch(b"a"))])]
+    )
     room.ask(request, BY_NAME)
     room.end_tick()
     assert values(only(room.read(room.ask(fetch(), BY_NAME), BY_NAME)).records) == [b"a"]
@@ -104,7 +106,7 @@ def test_the_limit_of_a_partition_ends_on_a_batch_but_never_before_the_first(roo
 def test_the_limit_of_the_request_is_shared_and_only_the_first_batch_may_exceed_it(room: Room) -> None:
     for partition in range(3):
         produce(room, b"x" * 1000, partition=partition)
-    response = room.answer(fetch(partitions=(0, 1, 2), max_bytes=1 << 20) , BY_NAME)
+    response = room.answer(fetch(partitions=(0, 1, 2), max_bytes=1 << 20), BY_NAME)
     assert [len(values(one.records)) for one in response.responses[0].partitions] == [1, 1, 1]
     request = fetch(partitions=(0, 1, 2))
     request.max_bytes = 100

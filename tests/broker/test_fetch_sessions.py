@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.broker_room import Room, batch
 
 from logctl.engine.broker.fetch_sessions import EVICTABLE_AFTER_MS
 from logctl.wire import errors
 from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic
 from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
-from support.broker_room import Room, batch
 
 VERSION = 12
 

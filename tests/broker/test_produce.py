@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.broker_room import NODE, NOW_MS, Room, batch
 
 from logctl.engine.broker.appends import AfterAppend
 from logctl.engine.log.disk import DiskFault
 from logctl.wire import errors
 from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 from logctl.wire.records import NewRecord, build_batch
-from support.broker_room import NODE, NOW_MS, Room, batch
 
 BY_NAME = 12
 BY_ID = 13

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
@@ -37,7 +37,7 @@ class StillMetadata:
     """Metadata that only ever says what the test put into it."""
 
     image: Image
-    committed_offset: int = 0
+    applied_offset: int = 1
     log: Any = field(default_factory=lambda: SimpleNamespace(path="/elsewhere/__cluster_metadata-0"))
 
     def tick(self, now_ms: int) -> None: ...
@@ -92,7 +92,7 @@ class Room:
         self.diary.append((kind, sentence))
 
     def fresh_uuid(self) -> bytes:
-        return next(self.ids).to_bytes(16, "big")
+        return next(self.ids).to_bytes(2, "big") * 8
 
     def create(self, name: str, partitions: int = 1, leader: int = NODE, **configs: str) -> Topic:
         """A topic with one replica per partition; configs by Apache's names with underscores."""
@@ -101,8 +101,7 @@ class Room:
         image = self.metadata.image
         given = {key.replace("_", "."): value for key, value in configs.items()}
         self._apply(
-            replace(
-                image,
+            image._replace(
                 topics={**image.topics, name: topic},
                 topic_names={**image.topic_names, topic.topic_id: name},
                 configs={**image.configs, (ResourceType.TOPIC, name): given},
@@ -115,14 +114,13 @@ class Room:
         image = self.metadata.image
         topic = image.topics[name]
         changed = {**topic.partitions, partition: topic.partitions[partition]._replace(**fields)}
-        self._apply(replace(image, topics={**image.topics, name: replace(topic, partitions=changed)}))
+        self._apply(image._replace(topics={**image.topics, name: Topic(name, topic.topic_id, changed)}))
 
     def delete(self, name: str) -> None:
         image = self.metadata.image
         topic_id = image.topics[name].topic_id
         self._apply(
-            replace(
-                image,
+            image._replace(
                 topics={key: topic for key, topic in image.topics.items() if key != name},
                 topic_names={key: value for key, value in image.topic_names.items() if key != topic_id},
             )
@@ -144,7 +142,9 @@ class Room:
         key = type(body).api_key
         encoded = memoryview(bytearray(body.encode(version)))
         decoded, _ = API[key].request.decode(encoded, version)
-        return Request(key, version, next(self.correlation), client_id, decoded, Peer(1, "127.0.0.1", 5000), self.now_ms)
+        return Request(
+            key, version, next(self.correlation), client_id, decoded, Peer(1, "127.0.0.1", 5000), self.now_ms
+        )
 
     def ask(self, body: Message, version: int, client_id: str | None = "test") -> Any:
         """Hand the broker a request; its answer as it stands, parked or not."""

@@ -8,7 +8,6 @@ import struct
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from types import TracebackType
@@ -41,10 +40,12 @@ class LiveServer:
         listener = Listener("PLAINTEXT", "PLAINTEXT", "127.0.0.1", 0)
         [(_, _, self.port)] = self.run(lambda: self.server.start(self._loop, [listener]))
         image = self.room.metadata.image
-        self.room.metadata.image = replace(image, brokers={NODE: registered(NODE, self.port)})
+        self.room.metadata.image = image._replace(brokers={NODE: registered(NODE, self.port)})
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
         for client in self._clients:
             client.close()
         self.stop()
@@ -101,7 +102,11 @@ class Client:
         if receive_buffer_bytes:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.sock.settimeout(10)
-        self.sock.connect(("127.0.0.1", port))
+        try:
+            self.sock.connect(("127.0.0.1", port))
+        except OSError:
+            self.sock.close()
+            raise
         self._numbers = count(1)
         self._asked: dict[int, tuple[int, int]] = {}
 
