@@ -115,7 +115,7 @@ def test_a_snapshot_with_something_behind_it_or_without_header_is_told_apart(sna
     _, data = snapshot
     first = len(next(iter_batches(data)))
     footer = encode_control_batch([ControlRecord(CONTROL_SNAPSHOT_FOOTER, SnapshotFooterRecord())], now_ms=0)
-    for damaged in (data + b"\0" * 30, data[first:], bytes(footer), b"garbage"):
+    for damaged in (data + b"\0" * 30, data + b"\0", data[first:], bytes(footer), b"garbage"):
         with pytest.raises(UnreadableRecord):
             decode_snapshot(damaged)
 

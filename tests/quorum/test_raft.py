@@ -143,6 +143,9 @@ def test_who_still_hears_the_leader_does_not_help_somebody_who_does_not() -> Non
     quorum.pass_time(10_000)
     assert quorum.leader == 1
     assert quorum.nodes[1].epoch == 1
+    quorum.nodes[2].step(Envelope(3, 2, Vote(1, 1, 1, pre_vote=True)), quorum.now_ms)
+    quorum.collect(2)
+    assert quorum.wire.pop().message == VoteAnswer(1, leader_id=1, granted=False, pre_vote=True)
 
 
 def test_a_leader_that_was_cut_off_resigns_and_follows_the_one_that_came_after_it() -> None:
