@@ -1,7 +1,7 @@
 /* The floor: what the data path costs in C.
  *
  * One thread, epoll, a receive buffer for each connection, CRC-32C by the processor's instruction, batches stamped in
- * place, one pwrite each, fetches by sendfile. It answers exactly the requests that load.c sends, Produce version 7
+ * place, one pwrite each, fetches by sendfile, the newest four segments kept. It answers exactly the requests that load.c sends, Produce version 7
  * and Fetch version 11 with one topic and one partition, keeps nothing across a restart and trusts its peers. A broker
  * that does the same work in another language cannot cost less; the bench tells how much more it does.
  *
@@ -24,12 +24,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PARTITIONS = 4, SEGMENT_BYTES = 1 << 30, INDEX_STEP = 4096, BUFFER_BYTES = 128 << 10, ANSWER_BYTES = 512 };
+enum { PARTITIONS = 4, SEGMENT_BYTES = 64 << 20, KEPT_SEGMENTS = 4, INDEX_STEP = 4096, BUFFER_BYTES = 128 << 10, ANSWER_BYTES = 512 };
 enum { BATCH_HEADER_BYTES = 61, CORRUPT_MESSAGE = 2, UNKNOWN_TOPIC_OR_PARTITION = 3 };
 
 struct mark { uint64_t offset; uint32_t position; };
-struct segment { int fd; uint64_t base; uint32_t size; struct mark *marks; int count, room; };
-struct partition { struct segment *segments; int count; uint64_t end; };
+struct segment { int fd; char *path; uint64_t base; uint32_t size; struct mark *marks; int count, room; };
+struct partition { struct segment segments[KEPT_SEGMENTS]; int count; uint64_t end; };
 struct peer {
     int fd, wants_to_write;
     uint8_t *in; size_t in_room, begin, end;
@@ -56,16 +56,24 @@ static uint32_t checksum(const uint8_t *p, size_t n) {
     return ~(uint32_t)c;
 }
 
+static void drop_oldest(struct partition *partition) {
+    struct segment *oldest = &partition->segments[0];
+    unlink(oldest->path);
+    close(oldest->fd);
+    free(oldest->path);
+    free(oldest->marks);
+    memmove(oldest, oldest + 1, --partition->count * sizeof *oldest);
+}
+
 static struct segment *roll(int number) {
     struct partition *partition = &partitions[number];
-    char path[4096];
-    snprintf(path, sizeof path, "%s/%d-%020lu.log", directory, number, partition->end);
-    partition->segments = realloc(partition->segments, (partition->count + 1) * sizeof(struct segment));
+    if (partition->count == KEPT_SEGMENTS) drop_oldest(partition);
     struct segment *fresh = &partition->segments[partition->count++];
     memset(fresh, 0, sizeof *fresh);
+    if (asprintf(&fresh->path, "%s/%d-%020lu.log", directory, number, partition->end) < 0) fail("asprintf");
     fresh->base = partition->end;
-    fresh->fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0644);
-    if (fresh->fd < 0) fail(path);
+    fresh->fd = open(fresh->path, O_RDWR | O_CREAT | O_TRUNC, 0644);
+    if (fresh->fd < 0) fail(fresh->path);
     return fresh;
 }
 
