@@ -22,9 +22,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from crc32c import crc32c
-
 from logctl.wire import compression
+from logctl.wire.checksum import crc32c
 from logctl.wire.errors import CORRUPT_MESSAGE, INVALID_RECORD, WireError
 
 Buffer = bytes | bytearray | memoryview

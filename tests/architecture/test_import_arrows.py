@@ -18,13 +18,20 @@ ARROWS = {
     "logctl.local": {"logctl.errors"},
     "logctl.__main__": {"logctl", "logctl.cli"},
     "logctl.wire": {"logctl.errors"},
-    "logctl.wire.records": {"logctl.wire.compression", "logctl.wire.errors", "logctl.wire.primitives"},
+    "logctl.wire.records": {
+        "logctl.wire.checksum",
+        "logctl.wire.compression",
+        "logctl.wire.errors",
+        "logctl.wire.primitives",
+    },
+    "logctl.wire.checksum": {"logctl.wire.primitives"},
     "logctl.wire.compression": {"logctl.wire.errors"},
     "logctl.wire.errors": set(),
     "logctl.wire.primitives": set(),
     "logctl.security": {"logctl.errors"},
     "logctl.engine.log": {
         "logctl.wire.records",
+        "logctl.wire.checksum",
         "logctl.wire.compression",
         "logctl.wire.errors",
         "logctl.wire.primitives",
@@ -51,7 +58,7 @@ ARROWS = {
 }
 
 # The door from the shell commands to the engine: these open it inside the function that starts or prepares a node.
-DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node"}
+DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node", "logctl.cli.quick"}
 
 # Rooms whose outcome may depend on nothing but their input: time, chance and the outside world come in as arguments.
 PURE = ("logctl.wire", "logctl.engine.log", "logctl.engine.quorum", "logctl.engine.controller", "logctl.engine.broker")

@@ -16,11 +16,10 @@ from __future__ import annotations
 import struct
 from typing import Final
 
-from crc32c import crc32c
-
 from logctl.engine.log.checkpoints import set_aside
 from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.producers import NO_OFFSET, ProducedBatch, Producer, ProducerStates
+from logctl.wire.checksum import crc32c
 
 VERSION: Final = 1
 _HEADER: Final = struct.Struct(">hIi")

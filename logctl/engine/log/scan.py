@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from crc32c import crc32c
-
 from logctl.engine.log.disk import File
+from logctl.wire.checksum import crc32c
 from logctl.wire.records import CRC_START, HEADER, HEADER_BYTES, LENGTH_PREFIX_BYTES, MAGIC
 
 Header = tuple[int, int, int, int, int, int, int, int, int, int, int, int, int]
