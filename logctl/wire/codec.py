@@ -15,11 +15,11 @@ UnicodeDecodeError) leaves as that. Text that is not UTF-8 is refused (Apache re
 Time and memory are bounded by the size of the buffer, not by what is announced in it:
 
 - a length is compared with what is left before a slice is taken;
-- a count of elements is compared with what is left divided by the least size of one, before the loop begins. Every
-  element has a least size of one byte or more, and so has a tagged field, so the work is linear in the buffer;
-- elements that may be small on the wire (below SMALL_ELEMENT bytes) weigh much more as objects, up to eightyfold. All of
-  a message together may hold ROOM of them and one more per SMALL_ELEMENT bytes of the buffer. No honest message comes
-  near: the smallest array elements that arrive in large numbers are partitions of 16 bytes and more.
+- a count of elements is compared with what is left divided by the least size of one, before the first is read. Every
+  element and every tagged field takes a byte or more, so the work is linear in the buffer;
+- elements that may be small on the wire (below SMALL_ELEMENT bytes) weigh much more as objects, up to eightyfold. A
+  message may hold ROOM of them and one more per SMALL_ELEMENT bytes of the buffer. No honest message comes near: what
+  arrives in large numbers are partitions, of 16 bytes and more.
 
 So the objects of a message weigh at most 64 MiB and 32 times its size, however it is made; an honest one weighs two to
 ten times its size, and its record batches and bytes are slices that copy nothing.
@@ -245,7 +245,6 @@ class _ReaderSource(_Source):
         self.line(f"{left} = buffer[pos]; pos += 1")
         with self.block(f"if {left}:"):
             self.line(f"if {left} > 127: {left}, pos = uvarint(buffer, pos - 1)")
-            self.line(f"if {left} * 2 > size - pos: raise Malformed('more tagged fields than the message has room')")
             with self.block(f"for _ in range({left}):"):
                 self.one_tag(behind_tags, held)
 

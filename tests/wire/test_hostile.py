@@ -22,6 +22,7 @@ from logctl.wire import codec
 from logctl.wire.codec import ROOM, SMALL_ELEMENT
 from logctl.wire.frames import read_request_header, read_response_header
 from logctl.wire.messages.api_versions import ApiVersionsRequest
+from logctl.wire.messages.broker_registration import BrokerRegistrationRequest
 from logctl.wire.messages.describe_groups import DescribedGroup, DescribedGroupMember, DescribeGroupsResponse
 from logctl.wire.messages.fetch import FetchRequest
 from logctl.wire.messages.heartbeat import HeartbeatRequest
@@ -157,6 +158,15 @@ def announced(count: int, *, flexible: bool) -> bytes:
 def test_an_announced_array_is_not_believed(version: int, flexible: bool, count: int) -> None:
     data = announced(count, flexible=flexible)
     assert peak_bytes(lambda: refused(MetadataRequest, data, version)) < 20_000
+
+
+def test_an_array_that_cannot_fit_is_refused_before_its_first_element_is_read() -> None:
+    """A hundred topics are announced and at most ninety-nine can follow. A slice would not miss absent identifiers."""
+    topics = announced(100, flexible=False) + struct.pack(">hc", 1, b"t") * 66
+    assert lines_run(MetadataRequest, topics, 1) < 20
+    no_directories = BrokerRegistrationRequest().encode(2)
+    million = no_directories.removesuffix(b"\1\0") + uvarint_bytes(1_000_001) + bytes(16)
+    assert peak_bytes(lambda: refused(BrokerRegistrationRequest, million, 2)) < 20_000
 
 
 @pytest.mark.parametrize("length", [1, 1000, 2**32 - 2])
