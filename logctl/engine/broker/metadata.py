@@ -371,7 +371,7 @@ class Metadata:
     def _do(self, ready: Ready) -> None:
         if ready.state is not None:
             self._disk.write_file(f"{self._path}/{STATE_FILE}", encode_state(ready.state, self.raft.voters))
-        self.notes += ready.said
+        self.notes += [sentence[0].upper() + sentence[1:] for sentence in ready.said]
         if ready.leader_change is not None:
             self._take_office(ready.leader_change)
         self.outbox += ready.messages
