@@ -1,4 +1,4 @@
-"""The executable. `--version` is answered here, before anything is loaded that takes time."""
+"""The executable. What must be quick is answered here, before anything is loaded that takes time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,12 @@ def main() -> int:
 
         print(f"logctl {__version__}")
         return 0
+    if sys.argv[1:2] in (["up"], ["node"]):
+        from logctl.cli.foreground import quick_start
+
+        code = quick_start(sys.argv[1:])
+        if code is not None:
+            return code
     from logctl.cli.main import main as run
 
     return run()

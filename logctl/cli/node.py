@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from logctl import local
+from logctl.cli.foreground import given_settings, run_config
 from logctl.cli.options import NoHeaders, Output
 from logctl.cli.output import Column, Format, View, note, show
-from logctl.cli.up import Data, LogFormat, Settings, given_settings
+from logctl.cli.up import Data, LogFormat, Settings
 from logctl.errors import UsageError
 
 node_app = typer.Typer(name="node", help="Run, prepare and look at nodes on this machine.", no_args_is_help=True)
@@ -33,12 +34,7 @@ def start(
     log_format: LogFormat = "text",
 ) -> None:
     """Run one node in the foreground, for service managers. Its directory must have been formatted."""
-    if log_format not in ("text", "json"):
-        raise UsageError(f"--log-format is text or json, not {log_format!r}")
-    from logctl.engine.config_file import read_config
-    from logctl.engine.node import run
-
-    run(read_config(str(config)) + given_settings(settings), log_format=log_format, format_if_new=False)
+    run_config(str(config), settings or (), log_format)
 
 
 @node_app.command("format")
@@ -61,7 +57,7 @@ def format_(
         entries = local_entries(local.log_dir_of(data.absolute(), 1), 9092)
     else:
         entries = read_config(str(config))
-    for sentence in format_node(entries + given_settings(settings), cluster_id):
+    for sentence in format_node(entries + given_settings(settings or ()), cluster_id):
         note(sentence)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import typer
 
 from logctl import local
+from logctl.cli.foreground import DEFAULT_PORT, check_form, given_settings, run_up, runs_already
 from logctl.cli.options import parse_duration_s
 from logctl.cli.output import neutral, note
-from logctl.errors import Declined, OperationFailed, UsageError
+from logctl.errors import Declined, OperationFailed
 
-DEFAULT_PORT: Final = 9092
 PATIENCE_S: Final = 1.0
 """A start that takes longer than this is told about while it happens."""
 
@@ -24,7 +25,7 @@ Data = Annotated[
 LogFormat = Annotated[str, typer.Option("--log-format", metavar="text|json", help="How the diary is written.")]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("-c", "--config-set", metavar="NAME=VALUE", help="A setting, by Apache's name. May be repeated."),
+    typer.Option("-c", metavar="NAME=VALUE", help="A setting, by Apache's name. May be repeated."),
 ]
 
 
@@ -42,49 +43,21 @@ def up(
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="With --detach: how long to wait.")] = "60s",
 ) -> None:
     """Run a node on this machine: on loopback, formatted on first use, in the foreground."""
-    if log_format not in ("text", "json"):
-        raise UsageError(f"--log-format is text or json, not {log_format!r}")
     wait_s = parse_duration_s(timeout)
     folder = (data or local.data_home()).absolute()
-    if _runs_already(folder):
-        return
-    from logctl.engine.lifecycle import local_entries
-
-    log_dir = local.log_dir_of(folder, 1)
-    entries = local_entries(log_dir, port) + given_settings(settings)
-    if detach:
-        _start_detached(folder, log_dir, entries, log_format, wait_s)
-    else:
-        from logctl.engine.node import run
-
-        run(entries, log_format=log_format, format_if_new=True)
+    if not detach:
+        run_up(folder, port, settings or (), log_format)
+    elif not runs_already(folder):
+        check_form(log_format)
+        _start_detached(folder, port, settings or (), log_format, wait_s)
 
 
-def given_settings(settings: list[str] | None) -> list[Any]:
-    """`-c name=value` as entries."""
-    from logctl.engine.config_file import Entry
-
-    entries = []
-    for text in settings or []:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"-c {text}: a setting is written as name=value")
-        entries.append(Entry(name.strip(), value.strip(), f"-c {name.strip()}"))
-    return entries
-
-
-def _runs_already(folder: Path) -> bool:
-    running = [node for node in local.nodes_in(folder) if node.is_running]
-    for node in running:
-        where = f" at {', '.join(node.addresses)}" if node.addresses else ""
-        note(f"node {node.node_id} is {node.state} already{where} (process {node.pid}, data in {node.log_dir})")
-    return bool(running)
-
-
-def _start_detached(folder: Path, log_dir: Path, entries: list[Any], log_format: str, wait_s: float) -> None:
+def _start_detached(folder: Path, port: int, settings: Sequence[str], log_format: str, wait_s: float) -> None:
     from logctl.engine import lifecycle
     from logctl.engine.settings import Settings
 
+    log_dir = local.log_dir_of(folder, 1)
+    entries = lifecycle.local_entries(log_dir, port) + given_settings(settings)
     Settings.of(entries)
     _make(folder)
     begun = time.monotonic()

@@ -43,7 +43,8 @@ class Announcer:
 
 def main(arguments: list[str]) -> int:
     flags = dict(one[2:].split("=", 1) for one in arguments if one.startswith("--"))
-    entries = [Entry(one.partition("=")[0], one.partition("=")[2], "start") for one in arguments if not one.startswith("--")]
+    settings = (one.partition("=") for one in arguments if not one.startswith("--"))
+    entries = [Entry(name, text, "start") for name, _, text in settings]
     announcer = Announcer(int(flags["announce"]))
     diary = Diary(sys.stderr, flags["log-format"])
     diary.listeners.append(announcer.entry)

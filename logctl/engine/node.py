@@ -11,7 +11,6 @@ Runs inside `logctl up` and `logctl node start`, and by itself in the background
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import resource
@@ -29,6 +28,7 @@ from logctl.engine.assembly import Assembly
 from logctl.engine.broker.metadata import SnapshotTask
 from logctl.engine.config_file import Entry
 from logctl.engine.diary import Diary
+from logctl.engine.event_loop import asyncio
 from logctl.engine.folders import Folders
 from logctl.engine.limits import Limits
 from logctl.engine.log.disk import DiskFault, RealDisk

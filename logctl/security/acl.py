@@ -1,6 +1,6 @@
 """Who may do what: the table of needs, and the decision.
 
-Theory of operation. Every API has one row in `NEEDS`: what its sender must be allowed to do, written as
+Theory of operation. Every API has one row: what its sender must be allowed to do, written as
 `OPERATION:RESOURCE` with `+` for "all of these" and `|` for "any of these", and the words beside it for what a row
 cannot say. Dispatch refuses an API that has no row, so a new API cannot be served by forgetting it here. A row that
 names TOPIC, GROUP, TRANSACTIONAL_ID, DELEGATION_TOKEN or USER is asked once for each thing that the request names, by
@@ -17,6 +17,7 @@ The rows follow what Apache Kafka's handlers check, which in three places is not
 from __future__ import annotations
 
 from enum import IntEnum
+from functools import cache
 from typing import Final, NamedTuple
 
 
@@ -185,8 +186,14 @@ def _need(row: str, remark: str) -> Need:
     return Need(tuple(tuple(_right(text) for text in one.split("+")) for one in alternatives), remark)
 
 
-NEEDS: Final[dict[int, Need]] = {key: _need(*row) for key, row in _ROWS.items()}
-"""API key -> what its sender needs. An API that is not here is refused."""
+KEYS: Final = frozenset(_ROWS)
+"""The APIs that have a row. An API that is not here is refused."""
+
+
+@cache
+def need_of(api_key: int) -> Need:
+    """What the sender of a request needs; only for `KEYS`."""
+    return _need(*_ROWS[api_key])
 
 
 def decide(principal: str, host: str, operation: Operation, resource: Resource, name: str) -> Decision:
@@ -199,9 +206,9 @@ def decide_request(api_key: int, principal: str, host: str) -> Decision:
 
     Rows about topics, groups and other named things are left to the handler, which asks `decide` for each name.
     """
-    need = NEEDS.get(api_key)
-    if need is None:
+    if api_key not in KEYS:
         return Decision(False, f"API {api_key} has no row in the table of needs")
+    need = need_of(api_key)
     if not need.any_of or not need.whole_request:
         return Decision(True, "decided by the handler" if need.any_of else "nothing is needed")
     refusal = ""

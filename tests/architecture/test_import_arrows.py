@@ -58,7 +58,7 @@ ARROWS = {
 }
 
 # The door from the shell commands to the engine: these open it inside the function that starts or prepares a node.
-DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node", "logctl.cli.quick"}
+DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node", "logctl.cli.foreground"}
 
 # Rooms whose outcome may depend on nothing but their input: time, chance and the outside world come in as arguments.
 PURE = ("logctl.wire", "logctl.engine.log", "logctl.engine.quorum", "logctl.engine.controller", "logctl.engine.broker")
