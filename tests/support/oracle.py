@@ -22,6 +22,7 @@ from support.messages import Kind, every_version, random_message
 from logctl.wire.schema import Field, Message, Struct
 
 WIRE = Path(__file__).parents[1] / "wire"
+SOURCES = [WIRE / "oracle" / name for name in ("Oracle.java", "Frames.java")]
 VECTORS = WIRE / "vectors.jsonl"
 
 
@@ -50,7 +51,7 @@ class Account:
 
 def ask_java(questions: Sequence[Question]) -> list[Account]:
     """One account per question, all from one Java process."""
-    classes = compile_java([WIRE / "oracle" / "Oracle.java"])
+    classes = compile_java(SOURCES)
     told = b"".join(map(_question_bytes, questions))
     done = subprocess.run(java_command("Oracle", classes), input=told, capture_output=True, check=True, timeout=170)
     answers = io.BytesIO(done.stdout)
@@ -59,7 +60,7 @@ def ask_java(questions: Sequence[Question]) -> list[Account]:
 
 def apis_of_java() -> dict[int, list[str]]:
     """Per API key: name, lowest and highest version advertised, first flexible header both ways, on brokers."""
-    classes = compile_java([WIRE / "oracle" / "Oracle.java"])
+    classes = compile_java(SOURCES)
     done = subprocess.run(java_command("Oracle", classes, "apis"), capture_output=True, check=True, timeout=60)
     return {int(key): rest for key, *rest in map(str.split, done.stdout.decode().splitlines())}
 
@@ -141,7 +142,8 @@ def _plain(name: str) -> str:
 
 def seeded(kind: Kind, version: int, turn: int = 0) -> Message:
     """The same message each time."""
-    return random_message(random.Random(f"{kind.name} {version} {turn}"), kind.message, version)
+    rng: random.Random = random.Random(f"{kind.name} {version} {turn}")
+    return random_message(rng, kind.message, version)
 
 
 def write_vectors() -> None:

@@ -6,7 +6,9 @@ Random messages of every kind and version are written by us, read and rewritten 
 from __future__ import annotations
 
 import random
+import struct
 from functools import cache
+from typing import Any
 
 import pytest
 from support.messages import KINDS, Kind, every_version
@@ -16,6 +18,18 @@ from logctl.wire.api import API
 from logctl.wire.frames import framed, read_request_header, read_response_header, request_frame
 from logctl.wire.messages.heartbeat import HeartbeatRequest
 from logctl.wire.schema import Message
+from logctl.wire.stored.framing import (
+    CONTROL_RECORDS,
+    GROUPS,
+    METADATA_RECORDS,
+    SHARE_STATE,
+    TRANSACTIONS,
+    ControlKind,
+    Coordinator,
+    control_record_bytes,
+    coordinator_record_bytes,
+    metadata_record_bytes,
+)
 
 pytestmark = pytest.mark.java
 
@@ -84,6 +98,48 @@ def test_java_reads_our_response_headers(version: int) -> None:
     (account,) = ask_java([Question("org.apache.kafka.common.message.ResponseHeaderData", version, header)])
     assert account.data == header, account.complaint
     assert account.values == {"correlationId": read_response_header(header, 12, 3 + version)[0]}
+
+
+def test_apaches_serdes_agree_on_metadata_records() -> None:
+    ours = {kind: kind.versions for kind in KINDS if METADATA_RECORDS.get(kind.message.api_key) is kind.message}
+    assert {kind.message.api_key for kind in ours} == set(METADATA_RECORDS)
+    agree("metadata", [metadata_record_bytes(seeded(kind, it), it) for kind, versions in ours.items() for it in versions])
+
+
+@pytest.mark.parametrize(
+    ("name", "coordinator"), [("groups", GROUPS), ("transactions", TRANSACTIONS), ("share", SHARE_STATE)]
+)
+def test_apaches_serdes_agree_on_coordinator_records(name: str, coordinator: Coordinator) -> None:
+    frames = []
+    for api_key in coordinator.keys:
+        key, value = kind_of(coordinator.keys.get(api_key)), kind_of(coordinator.values.get(api_key))
+        for version in value.versions:
+            frames.append(joined(*coordinator_record_bytes(seeded(key, 0), seeded(value, version), version)))
+    agree(name, frames)
+
+
+def test_apaches_serdes_agree_on_control_records() -> None:
+    frames = []
+    for number in ControlKind:
+        message: Any = seeded(kind_of(CONTROL_RECORDS.get(number)), 0)
+        if hasattr(message, "version"):
+            message.version = 0
+        frames.append(joined(*control_record_bytes(number, message)))
+    agree("control", frames)
+
+
+def kind_of(message: type[Message] | None) -> Kind:
+    return next(kind for kind in KINDS if kind.message is message)
+
+
+def joined(key: bytes, value: bytes | None) -> bytes:
+    return struct.pack(">i", len(key)) + key + (value or b"")
+
+
+def agree(name: str, frames: list[bytes]) -> None:
+    accounts = ask_java([Question(f"frame:{name}", 0, frame) for frame in frames])
+    for frame, account in zip(frames, accounts, strict=True):
+        assert account.data == frame, account.complaint
 
 
 def test_the_oracle_notices_what_is_wrong() -> None:

@@ -31,10 +31,14 @@ import org.apache.kafka.common.protocol.Readable;
  *           int8 1, int32 size, what went wrong
  * </pre>
  *
+ * A class name that begins with "frame:" asks {@link Frames} to do the same with a stored record.
+ *
  * With the argument "apis" it prints one line per API instead: key, name, lowest and highest advertised version, first
  * version with a flexible header in the request and in the response (-1 for none), whether brokers serve it.
  */
 public final class Oracle {
+    private static final String FRAME = "frame:";
+
     private final Map<String, Class<?>> classes = new HashMap<>();
 
     public static void main(String[] arguments) throws IOException {
@@ -62,21 +66,36 @@ public final class Oracle {
         byte[] bytes = new byte[in.readInt()];
         in.readFully(bytes);
         try {
-            Message message = read(name, version, bytes);
-            byte[] again = write(message, version);
-            byte[] values = json(name, message, version);
-            out.writeByte(0);
-            send(out, again);
-            send(out, values);
-            out.writeShort(message instanceof ApiMessage known ? known.apiKey() : -1);
-            out.writeShort(message.lowestSupportedVersion());
-            out.writeShort(message.highestSupportedVersion());
+            if (name.startsWith(FRAME)) {
+                answerFrame(Frames.rewrite(name.substring(FRAME.length()), bytes), out);
+            } else {
+                answerMessage(name, read(name, version, bytes), version, out);
+            }
         } catch (InvocationTargetException failure) {
             refuse(out, failure.getCause());
         } catch (ReflectiveOperationException | RuntimeException failure) {
             refuse(out, failure);
         }
         return true;
+    }
+
+    private void answerMessage(String name, Message message, short version, DataOutputStream out)
+            throws IOException, ReflectiveOperationException {
+        byte[] again = write(message, version);
+        byte[] values = json(name, message, version);
+        out.writeByte(0);
+        send(out, again);
+        send(out, values);
+        out.writeShort(message instanceof ApiMessage known ? known.apiKey() : -1);
+        out.writeShort(message.lowestSupportedVersion());
+        out.writeShort(message.highestSupportedVersion());
+    }
+
+    private static void answerFrame(byte[] again, DataOutputStream out) throws IOException {
+        out.writeByte(0);
+        send(out, again);
+        send(out, "null".getBytes(StandardCharsets.UTF_8));
+        out.write(new byte[6]);
     }
 
     private Message read(String name, short version, byte[] bytes) throws ReflectiveOperationException {
