@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import socket
 import time
 from typing import Any
 
@@ -77,6 +79,7 @@ class KafkaPythonSender:
 
     def close(self) -> None:
         self._producer.close(timeout=PATIENCE_S * 2)
+        _close_forgotten_sockets()
 
     def __enter__(self) -> KafkaPythonSender:
         return self
@@ -114,6 +117,15 @@ class KafkaPythonReader:
 
     def __exit__(self, *failure: object) -> None:
         self.close()
+
+
+def _close_forgotten_sockets() -> None:
+    """kafka-python neither closes nor lets go of a socket whose connection was refused (seen in 3.0.12)."""
+    for thing in gc.get_objects():
+        if isinstance(thing, socket.socket) and thing.fileno() >= 0 and thing.family == socket.AF_INET:
+            host, port = thing.getsockname()
+            if host == "0.0.0.0" and port:
+                thing.close()
 
 
 def _consumer(bootstrap: str, **more: Any) -> KafkaConsumer:
