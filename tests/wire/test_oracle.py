@@ -103,7 +103,8 @@ def test_java_reads_our_response_headers(version: int) -> None:
 def test_apaches_serdes_agree_on_metadata_records() -> None:
     ours = {kind: kind.versions for kind in KINDS if METADATA_RECORDS.get(kind.message.api_key) is kind.message}
     assert {kind.message.api_key for kind in ours} == set(METADATA_RECORDS)
-    agree("metadata", [metadata_record_bytes(seeded(kind, it), it) for kind, versions in ours.items() for it in versions])
+    cases = [(kind, version) for kind, versions in ours.items() for version in versions]
+    agree("metadata", [metadata_record_bytes(seeded(kind, version), version) for kind, version in cases])
 
 
 @pytest.mark.parametrize(
@@ -113,8 +114,8 @@ def test_apaches_serdes_agree_on_coordinator_records(name: str, coordinator: Coo
     frames = []
     for api_key in coordinator.keys:
         key, value = kind_of(coordinator.keys.get(api_key)), kind_of(coordinator.values.get(api_key))
-        for version in value.versions:
-            frames.append(joined(*coordinator_record_bytes(seeded(key, 0), seeded(value, version), version)))
+        records = [coordinator_record_bytes(seeded(key, 0), seeded(value, it), it) for it in value.versions]
+        frames += [joined(*record) for record in records]
     agree(name, frames)
 
 
