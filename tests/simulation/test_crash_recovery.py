@@ -70,6 +70,7 @@ class World:
         self.log_start = 0
         self.sequences: dict[int, int] = {}
         self.in_transaction: set[int] = set()
+        self.outcome_unknown = False
         self.trace: list[str] = []
         self.log = self.open(clean=True)
 
@@ -115,8 +116,10 @@ class World:
     def stage(self, view: memoryview, origin: str = "client") -> None:
         header = read_header(view)
         before = self.log.end_offset
-        appended = self.log.stage(view, self.epoch, self.now_ms, origin) if origin != "client" else self.log.stage(
-            view, self.epoch, self.now_ms
+        appended = (
+            self.log.stage(view, self.epoch, self.now_ms, origin)
+            if origin != "client"
+            else self.log.stage(view, self.epoch, self.now_ms)
         )
         assert not appended.duplicate
         assert appended.base_offset == before
@@ -131,6 +134,10 @@ class World:
         except DiskFault:
             assert self.log.end_offset == self.log.written_end == self.ledger.end
             self.learn_producers()
+            if self.log.failed is not None:
+                # Not even taking it back succeeded: what was refused may be found after the restart.
+                self.ledger.batches += [bytes(view) for view in self.staged]
+                self.outcome_unknown = True
         else:
             self.ledger.batches += [bytes(view) for view in self.staged]
             assert self.sequences == before
@@ -152,8 +159,7 @@ class World:
             copy = bytearray(known[-1])
             copy[:8] = bytes(8)
             last = self.log.producers.get(original.producer_id)
-            assert last is not None
-            if last.batches and last.batches[-1].last_offset == original.last_offset:
+            if last is not None and last.batches and last.batches[-1].last_offset == original.last_offset:
                 appended = self.log.stage(memoryview(copy), self.epoch, self.now_ms)
                 assert (appended.duplicate, appended.base_offset) == (True, original.base_offset)
 
@@ -252,11 +258,13 @@ class World:
 
     def restart(self, power_failure: bool) -> None:
         self.staged = []
+        written_end = self.ledger.end
         self.disk.heal()
         self.disk = self.disk.crash() if power_failure else self.disk.kill()
         self.reopen(clean=False)
-        if not power_failure:
-            assert self.log.end_offset == self.ledger.end
+        if not (power_failure or self.outcome_unknown):
+            assert self.log.end_offset == written_end
+        self.outcome_unknown = False
 
     def reopen(self, *, clean: bool) -> None:
         self.log = self.open(clean=clean)
@@ -305,7 +313,9 @@ class World:
 
     def compare_aborted(self, base: int, aborted: list[AbortedTransaction]) -> None:
         """Each aborted transaction with records that remain is known, from its first remaining record or before."""
-        known = {(entry.producer_id, entry.last_offset): entry for entry in self.log.aborted_transactions(base, 1 << 62)}
+        known = {
+            (entry.producer_id, entry.last_offset): entry for entry in self.log.aborted_transactions(base, 1 << 62)
+        }
         assert known.keys() <= {(entry.producer_id, entry.last_offset) for entry in aborted}
         _, remaining = conclude([data for data in self.ledger.batches if read_header(data).last_offset >= base])
         for entry in remaining:
@@ -317,7 +327,9 @@ class World:
             assert self.log.epoch_at(max(header.base_offset, self.log.start_offset)) == header.leader_epoch
 
     def compare_timestamps(self, expected: list[bytes]) -> None:
-        records = [record for data in expected for record in iter_records(data) if record.offset >= self.log.start_offset]
+        records = [
+            record for data in expected for record in iter_records(data) if record.offset >= self.log.start_offset
+        ]
         for wanted in self.random.sample(records, min(3, len(records))):
             first = next(record for record in records if record.timestamp >= wanted.timestamp)
             found = self.log.offset_for_timestamp(wanted.timestamp, self.log.end_offset)

@@ -8,13 +8,23 @@ from typing import Any
 
 from logctl.engine.log.disk import Disk, RealDisk
 from logctl.engine.log.log import COORDINATOR, Appended, Log, LogConfig
-from logctl.wire.records import BatchHeader, NewRecord, build_batch, end_txn_marker, iter_batches, iter_records, read_header
+from logctl.wire.records import (
+    BatchHeader,
+    NewRecord,
+    build_batch,
+    end_txn_marker,
+    iter_batches,
+    iter_records,
+    read_header,
+)
 
 TOPIC_ID = bytes(range(16))
 NOW = 1_700_000_000_000
 
 
-def batch(count: int = 1, *, size: int = 20, timestamp: int = NOW, key: bytes | None = b"k", **options: Any) -> memoryview:
+def batch(
+    count: int = 1, *, size: int = 20, timestamp: int = NOW, key: bytes | None = b"k", **options: Any
+) -> memoryview:
     """A batch as a producer sends it: `count` records with values of `size` bytes, timestamps one ms apart."""
     records = [NewRecord(key, b"%d" % index + b"." * size, (), timestamp + index) for index in range(count)]
     return memoryview(build_batch(records, **options))
@@ -25,7 +35,9 @@ def numbered(producer_id: int, sequence: int, count: int = 1, *, epoch: int = 0,
     return batch(count, producer_id=producer_id, producer_epoch=epoch, base_sequence=sequence, **options)
 
 
-def marker(producer_id: int, *, commit: bool, epoch: int = 0, coordinator_epoch: int = 0, timestamp: int = NOW) -> memoryview:
+def marker(
+    producer_id: int, *, commit: bool, epoch: int = 0, coordinator_epoch: int = 0, timestamp: int = NOW
+) -> memoryview:
     """The control batch that ends a transaction."""
     record = end_txn_marker(commit=commit, coordinator_epoch=coordinator_epoch, timestamp=timestamp)
     return memoryview(
@@ -33,7 +45,9 @@ def marker(producer_id: int, *, commit: bool, epoch: int = 0, coordinator_epoch:
     )
 
 
-def open_log(disk: Disk, path: str | Path, *, clean: bool = True, config: LogConfig | None = None, **options: Any) -> Log:
+def open_log(
+    disk: Disk, path: str | Path, *, clean: bool = True, config: LogConfig | None = None, **options: Any
+) -> Log:
     return Log.open(
         disk,
         str(path),

@@ -96,4 +96,4 @@ def set_aside(disk: Disk, path: str, reason: str, notes: list[str]) -> None:
     except DiskFault as fault:
         notes.append(f"{path}: {reason}; it could not be set aside: {fault.message}")
         return
-    notes.append(f"{path}: {reason}; it was set aside as {target} and is rebuilt from the log")
+    notes.append(f"{path}: {reason}; it was set aside as {target}")

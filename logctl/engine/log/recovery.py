@@ -145,8 +145,11 @@ class Recovery:
     # ---- the batches ----
 
     def _verify(self, segments: list[Segment], verified_from: int) -> int:
-        """Read what was not flushed, cut what is not sound, and return the offset behind the last batch."""
-        first = max((at for at, segment in enumerate(segments) if segment.base <= verified_from), default=0)
+        """Read what was not flushed, cut what is not sound, and return the offset behind the last batch.
+
+        Begins with the segment of the last offset that was flushed: it may have been sealed after that.
+        """
+        first = max((at for at, segment in enumerate(segments) if segment.base < verified_from), default=0)
         next_offset = segments[first].base
         for at in range(first, len(segments)):
             segment = segments[at]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Final
 
 from logctl.engine.log import index
-from logctl.engine.log.disk import Disk, DiskFault, File
+from logctl.engine.log.disk import Disk, File
 from logctl.engine.log.scan import Header, Scanner
 
 SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex", ".snapshot")
@@ -285,10 +285,7 @@ class Segment:
             self.file().truncate(self.size)
 
     def discard_file(self) -> None:
-        """Remove a file that was created for batches which were not written after all."""
+        """Remove a file that was created for batches which were not written after all. Raises DiskFault."""
         self.release()
-        try:
+        if self.exists:
             self._files.disk.remove(self.path(".log"))
-        except DiskFault:
-            return
-        self.exists = False

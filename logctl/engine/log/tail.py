@@ -18,8 +18,6 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from crc32c import crc32c
-
 from logctl.engine.log import aborted as aborted_transactions
 from logctl.engine.log.aborted import AbortedTransaction
 from logctl.engine.log.config import FOREVER_MS, LogConfig
@@ -32,6 +30,7 @@ from logctl.engine.log.replay import aborted_entry, apply_marker
 from logctl.engine.log.segment import MAX_RELATIVE_OFFSET, OpenFiles, Segment
 from logctl.engine.log.validation import CLIENT, REPLICATION, check_from_client, check_sequence_of, check_size, split
 from logctl.wire import records
+from logctl.wire.checksum import crc32c
 from logctl.wire.errors import KAFKA_STORAGE_ERROR, WireError
 from logctl.wire.records import BatchHeader
 
@@ -318,19 +317,25 @@ class Tail:
     def _take_back(self) -> None:
         mark = self._mark
         assert mark is not None
-        segments = self._history.segments
-        for segment in self._history.cut(segments.index(mark.segment) + 1):
-            segment.discard_file()
-            self._unflushed.pop(segment.path(".log"), None)
         segment = self._active = mark.segment
+        begun = self._history.cut(self._history.segments.index(segment) + 1)
         segment.size = segment.staged_size = mark.size
         self._restore(mark)
         try:
-            if segment.exists and segment.file().size() != mark.size:
-                segment.truncate_file()
-                segment.file().sync()
+            self._undo_writes(segment, begun)
         except DiskFault as fault:
             self.fence(fault)
+
+    def _undo_writes(self, segment: Segment, begun: list[Segment]) -> None:
+        """Durably, lest batches that were refused come back after a crash."""
+        if segment.exists and segment.file().size() != segment.size:
+            segment.truncate_file()
+            segment.file().sync()
+        for each in begun:
+            self._unflushed.pop(each.path(".log"), None)
+            each.discard_file()
+        if any(each.exists for each in begun):
+            self._disk.sync_dir(self.path)
 
     def _restore(self, mark: _Mark) -> None:
         segment = mark.segment
