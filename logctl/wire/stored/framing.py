@@ -217,7 +217,7 @@ CONTROL_RECORDS: Final = Catalogue(
         ControlKind.LEADER_CHANGE: "leader_change_message.LeaderChangeMessage",
         ControlKind.SNAPSHOT_HEADER: "snapshot_header_record.SnapshotHeaderRecord",
         ControlKind.SNAPSHOT_FOOTER: "snapshot_footer_record.SnapshotFooterRecord",
-        ControlKind.KRAFT_VERSION: "kraft_version_record.KRaftVersionRecord",
+        ControlKind.KRAFT_VERSION: "k_raft_version_record.KRaftVersionRecord",
         ControlKind.KRAFT_VOTERS: "voters_record.VotersRecord",
     }
 )
