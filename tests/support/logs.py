@@ -84,7 +84,8 @@ def stored(log: Log, start: int | None = None, max_bytes: int = 1 << 20) -> list
     offset = log.start_offset if start is None else start
     while offset < log.written_end:
         part = log.read(offset, max_bytes, log.written_end)
-        assert part.file is not None and part.length > 0
+        assert part.file is not None
+        assert part.length > 0
         whole = [bytes(view) for view in iter_batches(part.file.pread(part.length, part.position))]
         found += whole
         offset = read_header(whole[-1]).last_offset + 1
