@@ -98,7 +98,7 @@ def observe(cluster: Cluster, wants: Wants, deadline: Deadline) -> Snapshot:
         else:
             failures[found.name] = refusal(f"topic {found.name}", found.error_code)
     if wants.configs and topics:
-        _add_configs(cluster, topics, failures, deadline)
+        add_configs(cluster, topics, failures, deadline)
     names: tuple[str, ...] = ()
     if wants.near and wants.topics is not None and not {*topics, *failures}.issuperset(wants.topics):
         names = tuple(found.name for found in cluster.refresh(deadline, None).topics)
@@ -126,9 +126,11 @@ def _partition_from(entry: Any) -> Partition:
     )
 
 
-def _add_configs(
+def add_configs(
     cluster: Cluster, topics: dict[str, Topic], failures: dict[str, LogctlError], deadline: Deadline
 ) -> None:
+    """Fill in the settings made on each topic; one that has gone meanwhile is taken out, one that is kept from us is
+    added to the failures."""
     from logctl.wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 
     resources = [

@@ -182,7 +182,7 @@ class Producer:
 
         Raises UsageError for a partition the topic does not have, and what halted production, if anything did.
         """
-        lane = self._lanes[self._place(record.key, partition)]
+        lane = self._lanes[self._place(record.key, partition, f"line {line}: ")]
         key, value, headers, timestamp = record
         if timestamp < 0:
             record = NewRecord(key, value, headers, self._now_ms())
@@ -196,11 +196,12 @@ class Producer:
             while len(lane.sealed) >= _SEALED_MAX:
                 self._turn(1.0)
 
-    def _place(self, key: bytes | None, partition: int | None) -> int:
+    def _place(self, key: bytes | None, partition: int | None, where: str = "") -> int:
         count = len(self._lanes)
         if partition is not None:
             if not 0 <= partition < count:
-                raise UsageError(f"topic {self.topic} has partitions 0 to {count - 1}; {partition} is not one of them")
+                held = f"topic {self.topic} has partitions 0 to {count - 1}"
+                raise UsageError(f"{where}{held}; {partition} is not one of them")
             return partition
         if key is not None:
             return partition_for(key, count)

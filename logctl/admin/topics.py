@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
-from logctl.admin.observe import Snapshot, Topic, Wants, describe_partitions, observe
+from logctl.admin.observe import Snapshot, Topic, Wants, add_configs, describe_partitions, observe
 from logctl.admin.routing import Cluster
 from logctl.errors import LogctlError, OperationFailed, UsageError
 
@@ -70,15 +70,14 @@ def list_topics(cluster: Cluster, selection: Selection, deadline: Deadline) -> F
 def describe_topics(cluster: Cluster, selection: Selection, deadline: Deadline) -> Found:
     """As `list_topics`, with the settings made on each topic and, where the cluster tells them, eligible leaders."""
     found = list_topics(cluster, selection, deadline)
-    names = tuple(topic.name for topic in found.topics)
-    if not names:
-        return found
-    snapshot = observe(cluster, Wants(names, configs=True), deadline)
-    topics = {name: snapshot.topics[name] for name in names if name in snapshot.topics}
-    if cluster.offers("DescribeTopicPartitions"):
+    topics = {topic.name: topic for topic in found.topics}
+    failures = dict(found.failures)
+    if topics:
+        add_configs(cluster, topics, failures, deadline)
+    if topics and cluster.offers("DescribeTopicPartitions"):
         for name, richer in describe_partitions(cluster, topics, deadline).items():
             topics[name] = richer._replace(configs=topics[name].configs)
-    return Found(list(topics.values()), {**found.failures, **snapshot.failures}, snapshot.cluster_id)
+    return Found(list(topics.values()), failures, found.cluster_id)
 
 
 def _select(selection: Selection, snapshot: Snapshot) -> Found:

@@ -11,7 +11,7 @@ from logctl.admin.record_text import LineFormat, Parsed
 from logctl.cli import intake, output
 from logctl.cli.exits import Exit
 from logctl.cli.session import Session
-from logctl.errors import LogctlError, OperationFailed, PartialFailure
+from logctl.errors import LogctlError, OperationFailed, PartialFailure, UsageError
 
 
 class Source(NamedTuple):
@@ -38,8 +38,19 @@ class Source(NamedTuple):
                     if lines is None:
                         yield None
                         continue
-                    yield [(self.parse(line, number + at), number + at) for at, line in enumerate(lines, 1)]
+                    yield from self._parsed(lines, number)
                     number += len(lines)
+
+    def _parsed(self, lines: list[bytes], number: int) -> Iterator[list[tuple[Parsed, int]]]:
+        """What the lines say; those before one that says nothing are handed over before that is raised."""
+        parse = self.parse
+        parsed: list[tuple[Parsed, int]] = []
+        try:
+            for line in lines:
+                number += 1
+                parsed.append((parse(line, number), number))
+        finally:
+            yield parsed
 
 
 def produce(session: Session, topic: str, options: ProduceOptions, source: Source) -> int:
@@ -49,7 +60,10 @@ def produce(session: Session, topic: str, options: ProduceOptions, source: Sourc
     error: LogctlError | None = None
     with intake.Interrupts() as interrupts:
         try:
-            _feed(producer, source, interrupts, progress)
+            try:
+                _feed(producer, source, interrupts, progress)
+            except UsageError as complaint:
+                error = complaint
             if interrupts.pending:
                 progress.clear()
                 output.note("interrupted: waiting for what was read to be acknowledged; Ctrl-C again to stop")
@@ -61,6 +75,8 @@ def produce(session: Session, topic: str, options: ProduceOptions, source: Sourc
     progress.clear()
     producer.abandon()
     output.note(_summary(topic, producer.tally, options.acks))
+    if isinstance(error, UsageError) and producer.tally.acknowledged:
+        raise PartialFailure("the input was read up to a line that is wrong", [error.message], error.hint)
     if error is not None:
         raise error
     _raise_failures(producer.tally)

@@ -92,7 +92,9 @@ def produce_command(
     Every record is acknowledged by all in-sync replicas and none is doubled, unless --acks says otherwise. Keys are
     placed as the Java client places them. Replaces kafka-console-producer.
 
-    Example: printf 'k1:one\\nk2:two\\n' | logctl record produce orders --key-separator :
+    \b
+    Example:
+      printf 'k1:one\\nk2:two\\n' | logctl record produce orders --key-separator :
     """
     if json_lines and (raw_input or key_separator is not None or key is not None or headers):
         raise UsageError("--json says all about a record; it excludes --raw, --key, --key-separator and --header")
@@ -161,7 +163,9 @@ def consume_command(
 
     The order within a partition is kept. Replaces kafka-console-consumer.
 
-    Example: logctl record consume orders --from -10 -o json
+    \b
+    Example:
+      logctl record consume orders --from -10 -o json
     """
     if follow and stop is not None:
         raise UsageError("--follow has no end; it excludes --to")

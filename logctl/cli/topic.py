@@ -66,7 +66,9 @@ def list_command(
 
     Replaces kafka-topics --list.
 
-    Example: logctl topic list 'order*' -o json
+    \b
+    Example:
+      logctl topic list 'order*' -o json
     """
     from logctl.admin.topics import list_topics
     from logctl.cli.session import connected
@@ -91,7 +93,9 @@ def describe_command(
 
     Replaces kafka-topics --describe.
 
-    Example: logctl topic describe orders
+    \b
+    Example:
+      logctl topic describe orders
     """
     from logctl.admin.topics import describe_topics
     from logctl.cli.session import connected
@@ -131,7 +135,9 @@ def create_command(
 
     Replaces kafka-topics --create.
 
-    Example: logctl topic create orders --partitions 6 --config retention.ms=86400000
+    \b
+    Example:
+      logctl topic create orders --partitions 6 --config retention.ms=86400000
     """
     from logctl.admin.topic_changes import CreateTopic
     from logctl.cli.run import ChangeFlags, change
@@ -166,7 +172,9 @@ def delete_command(
 
     Asks first at a terminal; elsewhere -y is needed. Replaces kafka-topics --delete.
 
-    Example: logctl topic delete orders -y
+    \b
+    Example:
+      logctl topic delete orders -y
     """
     from logctl.admin.topic_changes import DeleteTopics
     from logctl.cli.run import ChangeFlags, change

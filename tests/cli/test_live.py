@@ -35,8 +35,9 @@ def running(bootstrap: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]
 
 def line_from(process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdout is not None
+    assert process.stderr is not None
     assert select.select([process.stdout], [], [], 30)[0], "no output came"
-    return process.stdout.readline()
+    return process.stdout.readline() or b"it ended: " + process.stderr.read()
 
 
 # -- following -------------------------------------------------------------------------------------------------------
@@ -45,7 +46,7 @@ def line_from(process: subprocess.Popen[bytes]) -> bytes:
 def test_those_who_follow_see_records_as_they_come_and_leave_with_ctrl_c(
     logctl: Logctl, topic: str, bootstrap: str
 ) -> None:
-    logctl("record", "produce", topic, stdin="before\n")
+    assert logctl("record", "produce", topic, stdin="before\n").code == 0
     with running(bootstrap, "record", "consume", topic, "-f") as reader:
         assert line_from(reader) == b"before\n"
         logctl("record", "produce", topic, stdin="after\n")

@@ -217,7 +217,7 @@ ALL = {words: found for words, found in commands() if words.split()[0] in ("topi
 def test_the_help_of_a_command_teaches_by_an_example(words: str) -> None:
     text = " ".join((ALL[words].help or "").split())
     assert f"logctl {words.replace(' ls', ' list')}" in text, "no example"
-    assert "Example: " in text
+    assert "Example:" in text
 
 
 def test_a_module_is_loaded_for_the_command_that_was_asked_for_and_no_other() -> None:

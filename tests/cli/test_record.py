@@ -108,10 +108,18 @@ def test_null_is_not_empty(logctl: Logctl, topic: str) -> None:
     assert logctl("record", "consume", topic, "--format", "%K %S;").out == "1 -1;-1 1;1 0;"
 
 
-def test_a_line_without_its_key_stops_the_input_and_says_what_was_done(logctl: Logctl, topic: str) -> None:
-    done = logctl("record", "produce", topic, "-K", ":", stdin="a:1\nb\n")
-    assert done.code == 2
-    assert "error: line 2 has no key: the separator ':' is not in it\n" in done.err
+def test_a_line_that_is_wrong_stops_the_input_and_what_came_before_is_sent(logctl: Logctl, topic: str) -> None:
+    done = logctl("record", "produce", topic, "-K", ":", stdin="a:1\nb\nc:3\n")
+    assert done.code == 4
+    assert done.err == (
+        f"1 record acknowledged in {topic} (partition 0: 0 to 0)\n"
+        "error: the input was read up to a line that is wrong\n"
+        "  line 2 has no key: the separator ':' is not in it\n"
+    )
+    assert logctl("record", "consume", topic).out == "1\n"
+    nowhere = logctl("record", "produce", topic, "--json", stdin='{"partition": 9}')
+    assert nowhere.code == 2
+    assert f"line 1: topic {topic} has partitions 0 to 0; 9 is not one of them" in nowhere.err
 
 
 def test_a_record_without_a_key_is_refused_by_a_compacted_topic_and_named(logctl: Logctl, name: str) -> None:
@@ -144,8 +152,8 @@ def test_a_record_goes_through_json_unchanged(logctl: Logctl, name: str) -> None
 
 def test_json_that_is_wrong_names_line_and_field(logctl: Logctl, topic: str) -> None:
     done = logctl("record", "produce", topic, "--json", stdin='{"value": "a"}\n{"vlaue": "b"}\n')
-    assert done.code == 2
-    assert "error: line 2: unknown field 'vlaue'" in done.err
+    assert done.code == 4
+    assert "  line 2: unknown field 'vlaue'" in done.err
 
 
 def test_raw_bytes_are_one_value_and_come_back_byte_for_byte(logctl: Logctl, topic: str, tmp_path: Path) -> None:
