@@ -26,6 +26,7 @@ from logctl.engine.controller.image import Image
 from logctl.engine.controller.versions import SUPPORTED_FEATURES
 from logctl.engine.directory import Identity
 from logctl.engine.log.disk import Disk
+from logctl.engine.log.log import Log
 from logctl.engine.settings import Listener, Settings
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -67,7 +68,7 @@ class Assembly:
             rules=controller_rules(settings, self.cluster_id),
             clock=clock,
             new_uuid=new_uuid,
-            mark_dirty=self.appends.dirty.add,
+            mark_dirty=self._mark_dirty,
             clean=self.directories[0].clean,
             options=Options(
                 segment_bytes=settings.integer("metadata.log.segment.bytes"),
@@ -124,6 +125,10 @@ class Assembly:
         for note in self.metadata.notes:
             self._say("metadata", note)
         self.metadata.notes.clear()
+
+    def _mark_dirty(self, log: Log) -> None:
+        """The set of dirty logs is replaced with every flush: it must be looked up anew."""
+        self.appends.dirty.add(log)
 
     def _session_id(self) -> int:
         """A fresh id for a fetch session: positive, and not to be guessed."""
