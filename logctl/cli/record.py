@@ -47,6 +47,29 @@ NullValue = Annotated[
     str | None, typer.Option("-Z", "--null-value", metavar="TOKEN", help="The text that stands for null.")
 ]
 
+Partitions = Annotated[list[int] | None, typer.Option("-p", "--partition", help="Only this one. May be repeated.")]
+Start = Annotated[
+    str,
+    typer.Option(
+        "--from",
+        "--offset",
+        metavar="POSITION",
+        help="beginning, end, an offset, -N for the last N, or a time: ISO 8601 or @milliseconds.",
+    ),
+]
+Stop = Annotated[
+    str | None,
+    typer.Option("--to", metavar="POSITION", help="Stop before this offset or time; the end by default."),
+]
+AtMost = Annotated[int | None, typer.Option("-n", "--max-messages", help="Stop after so many records.")]
+RecordOutput = Annotated[RecordForm, typer.Option("-o", "--output", help="Values on lines, JSON lines, or raw values.")]
+Shape = Annotated[
+    str | None, typer.Option("--format", metavar="TEMPLATE", help="Fields %t %p %o %T %D %k %s %h, as kcat's -f.")
+]
+IsolationLevel = Annotated[
+    Isolation, typer.Option("--isolation", "--isolation-level", help="Leave out open and aborted transactions?")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add `logctl record`."""
@@ -125,35 +148,15 @@ def produce_command(
 
 def consume_command(
     topics: Annotated[list[str], typer.Argument(metavar="TOPIC...", help="What to read.")],
-    partitions: Annotated[
-        list[int] | None, typer.Option("-p", "--partition", help="Only this one. May be repeated.")
-    ] = None,
-    start: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            "--offset",
-            metavar="POSITION",
-            help="beginning, end, an offset, -N for the last N, or a time: ISO 8601 or @milliseconds.",
-        ),
-    ] = "beginning",
-    stop: Annotated[
-        str | None,
-        typer.Option("--to", metavar="POSITION", help="Stop before this offset or time; the end by default."),
-    ] = None,
-    at_most: Annotated[int | None, typer.Option("-n", "--max-messages", help="Stop after so many records.")] = None,
+    partitions: Partitions = None,
+    start: Start = "beginning",
+    stop: Stop = None,
+    at_most: AtMost = None,
     follow: Annotated[bool, typer.Option("-f", "--follow", help="Go on and wait for new records.")] = False,
     from_beginning: Annotated[bool, typer.Option("--from-beginning", hidden=True)] = False,
-    form: Annotated[
-        RecordForm, typer.Option("-o", "--output", help="Values on lines, JSON lines, or raw values.")
-    ] = RecordForm.VALUE,
-    shape: Annotated[
-        str | None,
-        typer.Option("--format", metavar="TEMPLATE", help="Fields %t %p %o %T %D %k %s %h, as kcat's -f."),
-    ] = None,
-    isolation: Annotated[
-        Isolation, typer.Option("--isolation", "--isolation-level", help="Leave out open and aborted transactions?")
-    ] = Isolation.UNCOMMITTED,
+    form: RecordOutput = RecordForm.VALUE,
+    shape: Shape = None,
+    isolation: IsolationLevel = Isolation.UNCOMMITTED,
     null_value: NullValue = None,
     bootstrap: Bootstrap = None,
     properties: Properties = None,
