@@ -66,7 +66,7 @@ def _result(
 ) -> DescribeConfigsResult:
     result = DescribeConfigsResult(resource_type=resource.resource_type, resource_name=resource.resource_name)
     try:
-        configs = _configs(broker, request, resource)
+        configs = list(_configs(broker, request, resource))
     except WireError as refusal:
         result.error_code, result.error_message = refusal.code, refusal.message
         return result
