@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from crc32c import crc32c
 from support.scripted import SILENCE, ScriptedCluster
 
 from logctl.admin.client import Client, parse_addresses
@@ -216,6 +217,17 @@ def test_gaps_that_compaction_left_are_walked_over(logs: ScriptedLogs) -> None:
     held.end = 10
     held.add(b"k")
     assert read(logs, partitions=(0,))[0] == [(0, 0, b"a"), (0, 10, b"k")]
+
+
+def test_a_batch_whose_last_records_were_compacted_away_is_left_behind_as_a_whole(logs: ScriptedLogs) -> None:
+    held = logs.partitions[0]
+    held.add(b"a")
+    batch = held.batches[0]
+    batch[23:27] = (4).to_bytes(4, "big")  # it once held offsets 0 to 4
+    batch[17:21] = crc32c(memoryview(batch)[21:]).to_bytes(4, "big")
+    held.end = 5
+    assert read(logs, partitions=(0,))[0] == [(0, 0, b"a")]
+    assert [broker.count("Fetch") for broker in logs.cluster.brokers.values()] == [1, 0]
 
 
 def test_an_aborted_transaction_is_left_out_for_those_who_want_committed_records(logs: ScriptedLogs) -> None:
