@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -19,9 +20,12 @@ from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.replicas import Replicas, Rules
 from logctl.engine.broker.request import PARKED, Peer, Request
 from logctl.engine.broker.waiting import Waiting
+from logctl.engine.controller.decision import Controller
+from logctl.engine.controller.decision import Rules as DecisionRules
 from logctl.engine.controller.delta import difference
 from logctl.engine.controller.image import Broker as Registered
 from logctl.engine.controller.image import Endpoint, Image, Partition, ResourceType, Topic
+from logctl.engine.controller.replay import apply
 from logctl.engine.log.disk import Disk, RealDisk
 from logctl.engine.settings import Settings
 from logctl.wire.api import API
@@ -39,6 +43,17 @@ class StillMetadata:
     image: Image
     applied_offset: int = 1
     log: Any = field(default_factory=lambda: SimpleNamespace(path="/elsewhere/__cluster_metadata-0"))
+
+    rules: DecisionRules = field(default_factory=DecisionRules)
+    adopt: Callable[[Image], None] = field(default=lambda image: None)
+    new_uuid: Callable[[], bytes] = field(default=lambda: bytes(16))
+
+    def decide(self, decide: Any, done: Any, failed: Any = None) -> None:
+        """Decide on the image as it stands; what was decided is committed at once."""
+        decision = decide(Controller(self.image, NOW_MS, self.applied_offset, self.new_uuid, self.rules))
+        self.adopt(apply(self.image, decision.records))
+        self.applied_offset += len(decision.records)
+        done(decision)
 
     def tick(self, now_ms: int) -> None: ...
 
@@ -85,6 +100,7 @@ class Room:
             say=self.say,
         )
         self.replicas.start(self.metadata.image, self.now_ms)
+        self.metadata.adopt, self.metadata.new_uuid = self._apply, self.fresh_uuid
 
     # The world around the broker.
 
@@ -158,6 +174,12 @@ class Room:
         self.end_tick()
         self.flush()
         response = answer.response if isinstance(answer, AfterAppend) else answer
+        return self.read(response, version)
+
+    def decided(self, body: Message, version: int, client_id: str | None = "test") -> Any:
+        """The response to a request that the controller decides, as the client reads it."""
+        assert self.ask(body, version, client_id) is PARKED, "the request was not parked"
+        [response] = self.answers()
         return self.read(response, version)
 
     def read(self, response: Message, version: int) -> Any:

@@ -32,10 +32,16 @@ SERVED: Final = (
     18,  # ApiVersions
     19,  # CreateTopics
     20,  # DeleteTopics
+    21,  # DeleteRecords
     22,  # InitProducerId
     23,  # OffsetForLeaderEpoch
     32,  # DescribeConfigs
+    37,  # CreatePartitions
+    42,  # DeleteGroups
+    47,  # OffsetDelete
     60,  # DescribeCluster
+    68,  # ConsumerGroupHeartbeat
+    69,  # ConsumerGroupDescribe
     75,  # DescribeTopicPartitions
 )
 

@@ -84,8 +84,12 @@ class LogDir:
         """Note how far each log is on disk, where it begins and what readers have seen. Raises DiskFault."""
         known = list(logs)
         self._write(checkpoints.RECOVERY_POINTS, {log.place: log.flushed_end for log in known})
-        self._write(checkpoints.LOG_START_OFFSETS, {log.place: log.start_offset for log in known if log.start_offset})
+        self.save_start_offsets(known)
         self._write(checkpoints.HIGH_WATERMARKS, {log.place: log.high_watermark for log in known})
+
+    def save_start_offsets(self, logs: Iterable[Bounds]) -> None:
+        """Note where each log begins. Raises DiskFault."""
+        self._write(checkpoints.LOG_START_OFFSETS, {log.place: log.start_offset for log in logs if log.start_offset})
 
     def _write(self, name: str, offsets: dict[Place, int]) -> None:
         plain = {(place.topic, place.partition): offset for place, offset in offsets.items()}

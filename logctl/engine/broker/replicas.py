@@ -11,7 +11,7 @@ is renamed to `...-stray` and the diary says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logctl.engine.broker.log_dirs import Bounds, LogDir, Place
@@ -73,6 +73,7 @@ class Replicas:
         self._by_name: dict[tuple[str, int], Home] = {}
         self._by_id: dict[tuple[bytes, int], Replica] = {}
         self._removals: list[tuple[int, str]] = []
+        self._shedding: dict[Log, None] = {}
         self._retention_due_ms = 0
         self._checkpoint_due_ms = 0
 
@@ -258,9 +259,10 @@ class Replicas:
     def _give_up(self, home: Home, now_ms: int) -> None:
         replica = home.replica
         replica.close_off()
+        self._shedding.pop(replica.log, None)
         delay_ms = replica.log.config.file_delete_delay_ms
         try:
-            target = replica.log.retire(self._new_id().hex())
+            target = replica.log.retire(self.new_id().hex())
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
             return
@@ -307,10 +309,13 @@ class Replicas:
             self.checkpoint()
         if self._removals:
             self._remove_due(now_ms)
+        if self._shedding:
+            self._purge_due(now_ms)
 
     def next_deadline_ms(self) -> int | None:
         removals = (due_ms for due_ms, _ in self._removals)
-        return min(self._retention_due_ms, self._checkpoint_due_ms, *removals)
+        purges = (log.purge_due_ms or 0 for log in self._shedding)
+        return min(self._retention_due_ms, self._checkpoint_due_ms, *removals, *purges)
 
     def _apply_retention(self, now_ms: int) -> None:
         for home in list(self._by_name.values()):
@@ -323,6 +328,20 @@ class Replicas:
                 log.expire_producers(now_ms)
             except DiskFault as fault:
                 self._say("disk", f"{fault.message}. {fault.hint}")
+            if log.purge_due_ms is not None:
+                self._shedding[log] = None
+
+    def _purge_due(self, now_ms: int) -> None:
+        """Remove the files of segments that went `file.delete.delay.ms` ago."""
+        for log in list(self._shedding):
+            try:
+                log.purge_deleted(now_ms)
+            except DiskFault as fault:
+                self._say("disk", f"{fault.message}. {fault.hint}")
+                del self._shedding[log]
+                continue
+            if log.purge_due_ms is None:
+                del self._shedding[log]
 
     def checkpoint(self) -> None:
         """Note in every directory how far its logs are on disk."""
@@ -336,6 +355,13 @@ class Replicas:
                 directory.checkpoint(self._bounds(directory))
             except DiskFault as fault:
                 self._say("disk", f"{fault.message}. {fault.hint}")
+
+    def save_start_offsets(self, moved: Iterable[Replica]) -> None:
+        """Note where the logs of these replicas begin, so that a crash does not move it back. Raises DiskFault."""
+        touched = {self._by_name[replica.topic, replica.partition].directory.path for replica in moved}
+        for directory in self.directories:
+            if directory.path in touched:
+                directory.save_start_offsets(self._bounds(directory))
 
     def _bounds(self, directory: LogDir) -> Iterator[Bounds]:
         for (topic, number), (replica, home) in self._by_name.items():

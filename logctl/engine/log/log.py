@@ -364,6 +364,11 @@ class Log(Tail):
             self._trash += [(due_ms, path) for path in segment.retire()]
         return f"{self.name}: {count} segments removed, {reason}; it begins at offset {self.start_offset} now"
 
+    @property
+    def purge_due_ms(self) -> int | None:
+        """When the next renamed file may be removed, if there is one."""
+        return self._trash[0][0] if self._trash else None
+
     def purge_deleted(self, now_ms: int) -> None:
         """Remove files renamed to `*.deleted` whose file.delete.delay.ms has passed. Raises DiskFault."""
         while self._trash and self._trash[0][0] <= now_ms:
