@@ -137,9 +137,11 @@ def _decompress_snappy(data: memoryview, limit_bytes: int) -> memoryview:
         position += 4
         if not 0 <= length <= len(data) - position:
             raise DecompressionFailed(f"A snappy block claims {length} bytes where {len(data) - position} are left")
-        block = _snappy_block(data[position : position + length], limit_bytes - total)
+        block = _snappy_block(data[position : position + length], limit_bytes)
         blocks.append(block)
         total += len(block)
+        if total > limit_bytes:
+            raise _too_large(limit_bytes)
         position += length
     return blocks[0] if len(blocks) == 1 else memoryview(b"".join(blocks))
 
