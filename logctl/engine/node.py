@@ -82,7 +82,7 @@ class Node:
         self._parts: Assembly
         self._server: Server
         self._snapshot: Thread | None = None
-        self._told: LocalNode
+        self._told: LocalNode | None = None
         self._stopping: asyncio.Task[None] | None = None
 
     def start(self, *, format_if_new: bool) -> None:
@@ -135,6 +135,7 @@ class Node:
         self._snapshot.start()
 
     def _say_ready(self, begun: float) -> None:
+        assert self._told is not None
         addresses = self._told.addresses
         took_ms = int((time.monotonic() - begun) * 1000)
         server = "" if addresses[0].endswith(":9092") else f" -b {addresses[0]}"
@@ -176,6 +177,7 @@ class Node:
     async def _stop(self) -> None:
         begun = time.monotonic()
         try:
+            assert self._told is not None
             self._told = replace(self._told, state="stopping")
             local.publish(self._told)
             await self._server.stop()
@@ -183,13 +185,14 @@ class Node:
                 self._snapshot.join()
             self._parts.metadata.run_snapshot = SnapshotTask.run
             self._parts.close()
-            local.withdraw(self._told)
             self._say("stop", f"Stopped in order in {time.monotonic() - begun:.1f} s")
         finally:
             self._loop.stop()
 
     def let_go(self) -> None:
-        """Give up what the process holds."""
+        """Give up what the process holds. A node that could not start, or stopped, is not described any more."""
+        if self._told is not None:
+            local.withdraw(self._told)
         self._loop.close()
         self._folders.unlock()
 
