@@ -31,6 +31,9 @@ REMEMBERED_BATCHES: Final = 5
 MAX_SEQUENCE: Final = (1 << 31) - 1
 NO_OFFSET: Final = -1
 
+_new = tuple.__new__
+"""Makes a named tuple in half the time its own constructor takes; this file is on the path of every batch."""
+
 
 class ProducedBatch(NamedTuple):
     last_sequence: int
@@ -144,7 +147,7 @@ class ProducerStates:
         last_sequence = base_sequence + delta
         if last_sequence > MAX_SEQUENCE:
             last_sequence = _advance(base_sequence, delta)
-        batch = ProducedBatch(last_sequence, last_offset, delta, timestamp)
+        batch = _new(ProducedBatch, (last_sequence, last_offset, delta, timestamp))
         batches: tuple[ProducedBatch, ...] = (batch,)
         coordinator_epoch, start = -1, NO_OFFSET
         if state is not None:
@@ -153,7 +156,7 @@ class ProducerStates:
                 batches = (*before[1 - REMEMBERED_BATCHES :], batch)
         if transactional and start == NO_OFFSET:
             start = self._ongoing[producer_id] = last_offset - delta
-        self._states[producer_id] = Producer(epoch, batches, coordinator_epoch, timestamp, start)
+        self._states[producer_id] = _new(Producer, (epoch, batches, coordinator_epoch, timestamp, start))
 
     def check_marker(self, producer_id: int, epoch: int, coordinator_epoch: int) -> None:
         """Raise WireError unless a transaction marker of these epochs may be written."""

@@ -16,6 +16,7 @@ again later, or built anew by recovery.
 
 from __future__ import annotations
 
+import struct
 from typing import Final, NamedTuple
 
 from logctl.engine.log import aborted as aborted_transactions
@@ -37,6 +38,8 @@ from logctl.wire.records import BatchHeader
 _RARE: Final = records.CONTROL | records.LOG_APPEND_TIME
 _NEVER_MS: Final = 1 << 63
 _AT_ONCE: Final = -1
+_STAMP: Final = struct.Struct(">qii")
+"""Base offset, length, leader epoch: `records.stamp` in one call, for a batch whose length is known."""
 
 
 class Appended(NamedTuple):
@@ -244,7 +247,7 @@ class Tail:
                 position = 0
             if position == 0:
                 self._begin_segment(segment, timestamp, now_ms)
-        records.stamp(batch, 0, base, leader_epoch)
+        _STAMP.pack_into(batch, 0, base, size - 12, leader_epoch)
         if leader_epoch != self._last_epoch:
             self._assign_epoch(leader_epoch, base)
         self._staged.append(batch)
