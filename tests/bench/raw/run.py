@@ -3,8 +3,9 @@
     python tests/bench/raw/run.py [--seconds 4] [--rounds 3] [--port 29300] [case ...]
 
 Compiles `floor.c` and `load.c` with cc, starts each broker in turn on an empty folder, has `load` speak to it, and
-reads the broker's CPU time from /proc. The node runs with `flush=os`, because the floor does not flush either; `-acks` cases
-show the node alone with every acknowledgement flushed. Nothing else should run on the machine; trust the ratios.
+reads the broker's CPU time from /proc. The node runs with `flush=os`, because the floor does not flush either;
+`-acks` cases show the node alone with every acknowledgement flushed. Nothing else should run on the machine; trust
+the ratios.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ wrong with a partition, or the client will not wait, it is answered at once. Els
 reads again whenever one of them moves, until its deadline.
 
 Errors: those of a session stand in the response itself (from version 7 on), those of a partition beside it, from
-version 12 on with the leader to ask instead (KIP-951). A client that says from which epoch its last record was (from
+version 16 on with the leader to ask instead (KIP-951). A client that says from which epoch its last record was (from
 version 12 on, KIP-595) is told where its history parts from ours.
 
 Not implemented: followers (a request with a replica id is answered with NOT_LEADER_OR_FOLLOWER, because no replica is
@@ -48,6 +48,14 @@ VERSIONS = (4, 18)
 
 READ_COMMITTED: Final = 1
 _TOPIC_ID_FROM: Final = 13
+_LEADER_TOLD_FROM: Final = 16
+_LEADER_MOVED: Final = (errors.NOT_LEADER_OR_FOLLOWER, errors.FENCED_LEADER_EPOCH)
+_NOT_FOUND: Final = (
+    errors.UNKNOWN_TOPIC_OR_PARTITION,
+    errors.UNKNOWN_TOPIC_ID,
+    errors.TOPIC_AUTHORIZATION_FAILED,
+)
+"""Refused before anything is read: Apache answers with an empty list of aborted transactions, and else with null."""
 _NOT_A_REPLICA: Final = -1
 _UNDEFINED: Final = -1
 
@@ -110,7 +118,7 @@ class Fetching:
                 topics[key] = FetchableTopicResponse(wanted.name, wanted.topic_id, [])
             topics[key].partitions.append(told)
         response = FetchResponse(session_id=session_id, responses=list(topics.values()))
-        if self._urgent and self.request.version >= 16:
+        if self._urgent and self.request.version >= _LEADER_TOLD_FROM:
             response.node_endpoints = self._endpoints(results)
         return response
 
@@ -142,12 +150,11 @@ class Fetching:
         return replica_of(broker, name, wanted.asked.partition)
 
     def _failed(self, wanted: Wanted, error: WireError) -> PartitionData:
+        aborted: list[AbortedTransaction] | None = [] if error.code in _NOT_FOUND else None
         told = PartitionData(
-            wanted.asked.partition, error.code, high_watermark=-1, aborted_transactions=None, records=b""
+            wanted.asked.partition, error.code, high_watermark=-1, aborted_transactions=aborted, records=b""
         )
-        if error.code == errors.OFFSET_OUT_OF_RANGE:
-            told.log_start_offset = self._find(wanted).log.start_offset
-        elif error.code in (errors.NOT_LEADER_OR_FOLLOWER, errors.FENCED_LEADER_EPOCH):
+        if self.request.version >= _LEADER_TOLD_FROM and error.code in _LEADER_MOVED:
             name = topic_name(self.broker.metadata.image, wanted.name, wanted.topic_id)
             leader = leader_of(self.broker, self.request, name, wanted.asked.partition)
             if leader is not None:

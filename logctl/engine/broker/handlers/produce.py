@@ -34,7 +34,7 @@ from logctl.wire.messages.produce import (
     TopicProduceData,
     TopicProduceResponse,
 )
-from logctl.wire.records import COMPRESSION_MASK, MAGIC, TRANSACTIONAL
+from logctl.wire.records import COMPRESSION_MASK, HEADER_BYTES, LENGTH_PREFIX_BYTES, MAGIC, TRANSACTIONAL
 
 if TYPE_CHECKING:
     from logctl.engine.broker.broker import Broker
@@ -45,6 +45,15 @@ VERSIONS = (3, 13)
 ACKS: Final = (-1, 0, 1)
 _ADMIN_CLIENT: Final = "__admin_client"
 """The client id that may write to internal topics; it is how Apache's own tools repair them."""
+_SAYS_NOTHING_OF_THE_LOG: Final = {
+    errors.CORRUPT_MESSAGE,
+    errors.KAFKA_STORAGE_ERROR,
+    errors.MESSAGE_TOO_LARGE,
+    errors.NOT_LEADER_OR_FOLLOWER,
+    errors.RECORD_LIST_TOO_LARGE,
+    errors.UNKNOWN_TOPIC_OR_PARTITION,
+}
+"""Refusals that leave the log start offset out; with all others Apache tells it."""
 _ZSTD: Final = 4
 _ZSTD_FROM: Final = 7
 
@@ -95,25 +104,38 @@ def _produce(
     name = topic.name
     try:
         name = topic_name(broker.metadata.image, topic.name, topic.topic_id)
-        _check_rights(broker, request, name)
-        replica = replica_of(broker, name, data.index)
+        replica = _replica_for(broker, request, name, data.index)
         _check_batch(request.version, data.records)
+    except WireError as error:
+        return Outcome(_with_leader(broker, request, name, _failed(data.index, error)), None, waits=False)
+    return _append(broker, request, replica, data, now_ms)
+
+
+def _append(
+    broker: Broker, request: Request[ProduceRequest], replica: Replica, data: PartitionProduceData, now_ms: int
+) -> Outcome:
+    try:
         appended = replica.append(data.records, request.body.acks, now_ms)
     except DiskFault as fault:
         return Outcome(_failed(data.index, WireError(errors.KAFKA_STORAGE_ERROR, fault.message)), None, waits=False)
     except WireError as error:
-        return Outcome(_with_leader(broker, request, name, _failed(data.index, error)), None, waits=False)
+        answer = _with_leader(broker, request, replica.topic, _failed(data.index, error))
+        if error.code not in _SAYS_NOTHING_OF_THE_LOG and _is_one_batch(data.records):
+            answer.log_start_offset = replica.log.start_offset
+        return Outcome(answer, None, waits=False)
     answer = PartitionProduceResponse(
         data.index, errors.NONE, appended.base_offset, appended.log_append_time_ms, appended.log_start_offset
     )
     return Outcome(answer, replica, replica.must_wait(request.body.acks, appended.last_offset))
 
 
-def _check_rights(broker: Broker, request: Request[ProduceRequest], name: str) -> None:
+def _replica_for(broker: Broker, request: Request[ProduceRequest], name: str, partition: int) -> Replica:
     if not broker.may(request, Operation.WRITE, Resource.TOPIC, name):
         raise WireError(errors.TOPIC_AUTHORIZATION_FAILED)
+    replica = replica_of(broker, name, partition)
     if name in INTERNAL_TOPICS and request.client_id != _ADMIN_CLIENT:
         raise WireError(errors.INVALID_TOPIC_EXCEPTION, f"Clients may not write to the internal topic {name}")
+    return replica
 
 
 def _check_batch(version: int, records: memoryview | None) -> None:
@@ -127,6 +149,12 @@ def _check_batch(version: int, records: memoryview | None) -> None:
         if attributes & COMPRESSION_MASK == _ZSTD and version < _ZSTD_FROM:
             message = f"zstd is understood from version {_ZSTD_FROM} of Produce on; this request has version {version}"
             raise WireError(errors.UNSUPPORTED_COMPRESSION_TYPE, message)
+
+
+def _is_one_batch(records: memoryview) -> bool:
+    """Whether it was a batch of our format, and not what lies in it, that the log refused."""
+    size = LENGTH_PREFIX_BYTES + int.from_bytes(records[8:12], "big", signed=True)
+    return len(records) > 16 and records[16] == MAGIC and size <= len(records) < size + HEADER_BYTES
 
 
 def _failed(index: int, error: WireError) -> PartitionProduceResponse:
