@@ -32,6 +32,7 @@ from logctl.engine.connection import Connection
 from logctl.engine.flusher import Flushed, Flusher
 from logctl.engine.limits import Door, Limits
 from logctl.engine.metrics import Metrics
+from logctl.engine.notices import Notices
 from logctl.errors import UsageError
 from logctl.wire.schema import Message
 
@@ -76,8 +77,8 @@ class Server:
         self.broker = broker
         self.limits = limits
         self.metrics = Metrics()
-        self.say = say
         self.now_ms = clock()
+        self._notices = Notices(say)
         self.ticking = self.stopping = False
         self.arena = Arena()
         self.buffers = Buffers(limits.in_flight_max_bytes)
@@ -232,6 +233,8 @@ class Server:
         self.patience.pop(connection, None)
         self.buffers.done(connection)
         self._door.left(connection.peer.host)
+        if self.spent and not self.ticking:
+            self.begin_tick()
 
     # Ticks.
 
@@ -273,6 +276,8 @@ class Server:
             if appends.staged:
                 self._write()
             waiting.settle(now_ms)
+            if waiting.faults:
+                self._confess_faults()
             if broker.outbox:
                 self._deliver()
             elif self._resumable:
@@ -396,9 +401,24 @@ class Server:
         self.confess(f"A request failed ({said(request)})")
         return server_error(request)
 
+    def _confess_faults(self) -> None:
+        """Parked requests that met an exception: tell the diary, and hang up, since their turn has passed."""
+        faults, self.broker.waiting.faults = self.broker.waiting.faults, []
+        for request, error in faults:
+            self.metrics.requests_failed += 1
+            story = "".join(traceback.format_exception(error))
+            self.say("node", f"A request failed ({said(request)}). This is a fault of the node:\n{story}")
+            connection = self.connections.get(request.peer.connection_id)
+            if connection is not None:
+                connection.close()
+
     def confess(self, what: str) -> None:
         """Tell the diary of the exception that is being handled: nobody expected it."""
         self.say("node", f"{what}. This is a fault of the node:\n{traceback.format_exc()}")
+
+    def say(self, kind: str, sentence: str) -> None:
+        """Write the diary; what comes in floods is counted."""
+        self._notices.tell(kind, sentence, self.now_ms)
 
     # Deadlines.
 
@@ -417,6 +437,7 @@ class Server:
             if connection.active_ms < idle_since_ms and (connection.idle or connection.out is not None):
                 connection.close()
         self._door.forget_strangers(now_ms)
+        self._notices.tick(now_ms)
 
     def _watch(self, connection: Connection, since_ms: int, now_ms: int) -> None:
         limits = self.limits

@@ -318,3 +318,24 @@ def test_a_stop_does_not_wait_for_ever(live: LiveServer) -> None:
     wait_until(lambda: any(one.out for one in live.server.connections.values()), "the socket to be full", 10)
     live.stop(patience_ms=50)
     assert not live.server.connections
+
+
+def test_a_write_that_breaks_in_an_unexpected_way_is_not_acknowledged(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = live.connect()
+    log = live.room.replica("orders").log
+    with monkeypatch.context() as patch:
+        patch.setattr(type(log), "write", lambda this: 1 // 0)
+        assert told(client.ask(produce(b"a"), 9)).error_code == errors.KAFKA_STORAGE_ERROR
+    assert live.said("ZeroDivisionError")
+
+
+def test_a_waiting_request_that_breaks_is_hung_up_on(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = live.connect(), live.connect()
+    reader.send(fetch(wait_ms=60_000), 12)
+    wait_until(lambda: len(live.room.waiting) == 1, "the fetch to be parked", 10)
+    monkeypatch.setattr("logctl.engine.broker.handlers.fetch.Fetching.read", lambda self: 1 // 0)
+    assert told(writer.ask(produce(b"a"), 9)).error_code == errors.NONE
+    assert reader.is_closed()
+    assert live.said("ZeroDivisionError")

@@ -115,3 +115,26 @@ def test_answered_guests_do_not_pile_up_until_their_deadlines() -> None:
         waiting.stir(place)
         waiting.settle(1)
     assert len(waiting._deadlines) < 200
+
+
+class Broken(Guest):
+    """Cannot be answered."""
+
+    def attempt(self, now_ms: int) -> bool:
+        raise ZeroDivisionError
+
+    give_up = attempt  # type: ignore[assignment]
+
+
+def test_a_guest_that_breaks_is_reported_and_does_not_keep_the_others_waiting() -> None:
+    waiting, place = Waiting(), Place()
+    broken, late, good = Broken([place], 100), Broken([Place()], 100), Guest([place], 100)
+    for guest in (broken, late, good):
+        waiting.park(guest)
+    waiting.stir(place)
+    waiting.settle(1)
+    assert good.story == [("tried", 1)]
+    waiting.expire(100)
+    assert good.story[-1] == ("gave up", 100)
+    assert [request for request, _ in waiting.faults] == [broken.request, late.request]
+    assert len(waiting) == 0

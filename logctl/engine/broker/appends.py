@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from errno import EIO
 from typing import TYPE_CHECKING
 
 from logctl.engine.log.disk import DiskFault
@@ -60,6 +61,9 @@ class Appends:
             except DiskFault as fault:
                 replica.discarded()
                 failures.append((replica, fault))
+            except Exception as error:  # a fault of ours; nothing staged may be taken for written because of it
+                hint = f"This is a fault of the node: {error!r}"
+                failures.append((replica, DiskFault("Writing to", replica.log.path, EIO, hint)))
             else:
                 replica.written(now_ms)
         return failures

@@ -50,6 +50,8 @@ class Waiting:
     """All parked requests of a node."""
 
     def __init__(self) -> None:
+        self.faults: list[tuple[Request[Any], Exception]] = []
+        """Requests that could not be answered because of a fault of ours; whoever runs the rounds empties it."""
         self._deadlines: list[tuple[int, int, Parked]] = []
         self._order = count()
         self._by_request: dict[Request[Any], Parked] = {}
@@ -77,22 +79,20 @@ class Waiting:
         while self._stirred:
             stirred, self._stirred = self._stirred, {}
             for parked in stirred:
-                if not parked.done and parked.attempt(now_ms):
-                    self._release(parked)
+                if not parked.done:
+                    self._try(parked, now_ms)
 
     def expire(self, now_ms: int) -> None:
         """Make everything give up whose deadline has come."""
         while self._deadlines and (self._deadlines[0][2].done or self._deadlines[0][0] <= now_ms):
             parked = heappop(self._deadlines)[2]
             if not parked.done:
-                self._release(parked)
-                parked.give_up(now_ms)
+                self._give_up(parked, now_ms)
 
     def expire_all(self, now_ms: int) -> None:
         """Make everything give up: the clock was set back, or the node stops."""
         for parked in list(self._by_request.values()):
-            self._release(parked)
-            parked.give_up(now_ms)
+            self._give_up(parked, now_ms)
 
     def cancel(self, request: Request[Any]) -> None:
         """Nobody wants the answer any more. Harmless when the request is not parked here."""
@@ -105,6 +105,22 @@ class Waiting:
         while self._deadlines and self._deadlines[0][2].done:
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
+
+    def _try(self, parked: Parked, now_ms: int) -> None:
+        try:
+            ready = parked.attempt(now_ms)
+        except Exception as error:
+            self.faults.append((parked.request, error))
+            ready = True
+        if ready:
+            self._release(parked)
+
+    def _give_up(self, parked: Parked, now_ms: int) -> None:
+        self._release(parked)
+        try:
+            parked.give_up(now_ms)
+        except Exception as error:
+            self.faults.append((parked.request, error))
 
     def _release(self, parked: Parked) -> None:
         parked.done = True
