@@ -26,15 +26,17 @@ def replay(
             continue
         position = segment.position_for(begin) if begin > segment.base else 0
         file = segment.file()
+        latest = None
         for at, header in Scanner(file, position, segment.size, next_offset=segment.base, check=False):
             last_offset = header[0] + header[6]
-            if last_offset >= epochs_from:
-                epochs.assign(header[2], header[0])
+            if header[2] != latest and last_offset >= epochs_from:
+                latest = header[2]
+                epochs.assign(latest, header[0])
             if last_offset >= from_offset and header[9] >= 0:
                 completed = _apply(producers, file, at, header)
+                producers.commit()
                 if completed is not None and completed.aborted:
                     aborted.append(aborted_entry(producers, completed))
-    producers.commit()
     return aborted
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import Final
 
 from logctl.engine.log.disk import File
@@ -20,7 +21,7 @@ class Scanner:
     """Iterate over (position, header) of the whole batches between `position` and `end`.
 
     With `check` every checksum is computed; without it the bytes behind the headers are skipped where that saves
-    reading. Afterwards `position` is where the last good batch ends, `next_offset` the offset behind it, and `damage`
+    reading. At the end `position` is where the last good batch ends, `next_offset` the offset behind it, and `damage`
     says in words why the scan stopped before `end`, or is empty.
     """
 
@@ -33,40 +34,48 @@ class Scanner:
         self._check = check
 
     def __iter__(self) -> Iterator[tuple[int, Header]]:
+        return chain.from_iterable(self._chunks())
+
+    def _chunks(self) -> Iterator[list[tuple[int, Header]]]:
         chunk_bytes = CHUNK_BYTES if self._check else _SKIPPING_CHUNK_BYTES
         buffer = memoryview(bytearray(min(chunk_bytes, max(self._end - self.position, 0))))
         while self.position < self._end and not self.damage:
             start = self.position
             count = self._file.pread_into(buffer[: self._end - start], start)
-            yield from self._batches(buffer[:count], start)
+            yield self._batches(buffer[:count], start)
             if self.position == start and not self.damage:
                 buffer = self._larger(buffer, count)
 
-    def _batches(self, chunk: memoryview, start: int) -> Iterator[tuple[int, Header]]:
-        unpack, check, have = HEADER.unpack_from, self._check, len(chunk)
+    def _batches(self, chunk: memoryview, start: int) -> list[tuple[int, Header]]:
+        """The whole batches in a chunk that was read at position `start`; moves on behind them."""
+        unpack, check, have, room = HEADER.unpack_from, self._check, len(chunk), self._end - start
+        found: list[tuple[int, Header]] = []
+        next_offset = self.next_offset
         at = 0
         while have - at >= HEADER_BYTES:
             header: Header = unpack(chunk, at)
-            size = header[1] + LENGTH_PREFIX_BYTES
-            if header[3] != MAGIC or size < HEADER_BYTES or header[6] < 0:
+            following = at + header[1] + LENGTH_PREFIX_BYTES
+            if header[3] != MAGIC or following - at < HEADER_BYTES or header[6] < 0:
                 self.damage = "there is no record batch"
-                return
-            if start + at + size > self._end:
+                break
+            if following > room:
                 self.damage = "a record batch is cut off"
-                return
+                break
             if check:
-                if at + size > have:
-                    return
-                if crc32c(chunk[at + CRC_START : at + size]) != header[4]:
+                if following > have:
+                    break
+                if crc32c(chunk[at + CRC_START : following]) != header[4]:
                     self.damage = "a record batch does not match its checksum"
-                    return
-            if header[0] < self.next_offset:
-                self.damage = f"a record batch begins at offset {header[0]} where {self.next_offset} is due"
-                return
-            self.next_offset = header[0] + header[6] + 1
-            self.position = start + at + size
-            yield start + at, header
-            at += size
+                    break
+            if header[0] < next_offset:
+                self.damage = f"a record batch begins at offset {header[0]} where {next_offset} is due"
+                break
+            found.append((start + at, header))
+            next_offset = header[0] + header[6] + 1
+            at = following
+        self.next_offset = next_offset
+        self.position = start + at
+        return found
 
     def _larger(self, buffer: memoryview, count: int) -> memoryview:
         """A buffer for a batch that did not fit; no buffer helps when the file itself ends here."""

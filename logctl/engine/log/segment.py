@@ -18,7 +18,8 @@ from typing import Final
 
 from logctl.engine.log import index
 from logctl.engine.log.disk import Disk, File
-from logctl.engine.log.scan import Header, Scanner
+from logctl.engine.log.scan import Scanner
+from logctl.wire.records import LENGTH_PREFIX_BYTES
 
 SUFFIXES: Final = (".log", ".index", ".timeindex", ".txnindex", ".snapshot")
 MAX_RELATIVE_OFFSET: Final = (1 << 31) - 1
@@ -173,13 +174,10 @@ class Segment:
             if at == position > 0 and header[0] + header[6] - self.base != growing.offsets[-1]:
                 scanner.position = position
                 break
-            self._note_header(at, header, scanner.position - at)
+            if at == 0:
+                self.first_timestamp = header[8]
+            self.note(header[0] + header[6], at, header[1] + LENGTH_PREFIX_BYTES, header[8])
         return scanner
-
-    def _note_header(self, position: int, header: Header, size: int) -> None:
-        if position == 0:
-            self.first_timestamp = header[8]
-        self.note(header[0] + header[6], position, size, header[8])
 
     def cut(self, offset: int, position: int) -> int:
         """Cut the file at `position`, before the batch that holds `offset`; durable on return. Raises DiskFault.
