@@ -109,6 +109,7 @@ class Assembly:
         self.appends.dirty.discard(metadata.log)
         self.appends.owners[metadata.log] = metadata.on_flushed
         self.replicas.start(metadata.image, self._clock())
+        self.broker.groups.start(metadata.image, metadata.applied_offset, self._clock())
         metadata.listeners.append(self._image_changed)
 
     def close(self) -> None:
@@ -135,7 +136,9 @@ class Assembly:
         return int.from_bytes(self._new_uuid()[:4]) & 0x7FFFFFFF or 1
 
     def _image_changed(self, old: Image, new: Image, records: list[object]) -> None:
-        self.replicas.apply(difference(old, new, records), self._clock())
+        delta, now_ms = difference(old, new, records), self._clock()
+        self.replicas.apply(delta, now_ms)
+        self.broker.groups.apply(delta, self.metadata.applied_offset, now_ms)
 
     def _registration(self, advertised: Sequence[Listener]) -> BrokerRegistrationRequest:
         return BrokerRegistrationRequest(

@@ -128,9 +128,10 @@ class Stage:
         rewritten = self._new_shard()
         for key, value in self.shard.kept.items():
             rewritten.replay_record(key, value, self.now_ms)
-        for entry in self.shard.everything():
-            record = records.encode(entry, self.now_ms)
-            rewritten.replay_record(record.key, record.value, self.now_ms)
+        for name in self.shard.names():
+            for entry in self.shard.records_of(name):
+                record = records.encode(entry, self.now_ms)
+                rewritten.replay_record(record.key, record.value, self.now_ms)
         assert difference(self.shard, rewritten) == []
 
     def restart(self) -> None:

@@ -13,7 +13,7 @@ from logctl.wire.messages.create_topics import CreatableTopic, CreatableTopicCon
 if TYPE_CHECKING:
     from logctl.engine.broker.broker import Broker
 
-_INTERNAL: Final = {"__consumer_offsets": "offsets.topic"}
+_INTERNAL: Final = {"__consumer_offsets": "offsets.topic", "__transaction_state": "transaction.state.log"}
 """Internal topics are made with settings of their own, whoever asks first."""
 
 _LATER: Final = (errors.TOPIC_ALREADY_EXISTS,)

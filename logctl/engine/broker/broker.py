@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from logctl.engine.broker import dispatch
 from logctl.engine.broker.described import Described
+from logctl.engine.broker.groups.coordinator import Groups
 from logctl.engine.broker.producer_ids import ProducerIds
 from logctl.engine.broker.request import Answer, Request
 from logctl.security import acl
@@ -35,6 +36,8 @@ class NodeSettings(Protocol):
     """What the broker asks of the node's settings."""
 
     def integer(self, name: str) -> int: ...
+    def text(self, name: str) -> str: ...
+    def items(self, name: str) -> list[str]: ...
     def flag(self, name: str) -> bool: ...
     def given_texts(self) -> dict[str, str]: ...
     def described(self) -> Iterable[Described]: ...
@@ -66,6 +69,7 @@ class Broker:
         self.sessions = sessions
         self.say = say
         self.producer_ids = ProducerIds(self)
+        self.groups = Groups(node_id, settings, replicas, waiting, replicas.new_id, say)
         self.outbox: list[tuple[Request[Any], Message]] = []
 
     def handle(self, request: Request[Any], now_ms: int) -> Answer:
@@ -112,9 +116,10 @@ class Broker:
         self.appends.tick(now_ms)
         self.waiting.expire(now_ms)
         self.replicas.tick(now_ms)
+        self.groups.tick(now_ms)
         self.metadata.tick(now_ms)
 
     def next_deadline_ms(self) -> int | None:
         """When `tick` has something to do again, if nothing happens before."""
-        rooms = (self.appends, self.waiting, self.replicas, self.metadata)
+        rooms = (self.appends, self.waiting, self.replicas, self.groups, self.metadata)
         return min((due for room in rooms if (due := room.next_deadline_ms()) is not None), default=None)

@@ -29,6 +29,15 @@ SERVED: Final = (
     1,  # Fetch
     2,  # ListOffsets
     3,  # Metadata
+    8,  # OffsetCommit
+    9,  # OffsetFetch
+    10,  # FindCoordinator
+    11,  # JoinGroup
+    12,  # Heartbeat
+    13,  # LeaveGroup
+    14,  # SyncGroup
+    15,  # DescribeGroups
+    16,  # ListGroups
     18,  # ApiVersions
     19,  # CreateTopics
     20,  # DeleteTopics

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from logctl.engine.broker.range import Range
 from logctl.engine.broker.waiting import Place
 from logctl.engine.log.config import FOREVER_MS
-from logctl.engine.log.log import CLIENT
+from logctl.engine.log.log import CLIENT, COORDINATOR
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 
@@ -145,6 +145,17 @@ class Replica(Place):
             self._staged = True
             self._appends.staged.append(self)
         return appended
+
+    def append_own(self, batch: memoryview, now_ms: int) -> None:
+        """Stage what a coordinator of this node writes, as with acks=all. Raises WireError."""
+        if self.refusal:
+            raise WireError(self.refusal)
+        if self.short_of_isr:
+            raise WireError(errors.NOT_ENOUGH_REPLICAS)
+        self.log.stage(batch, self.leader_epoch, now_ms, COORDINATOR)
+        if not self._staged:
+            self._staged = True
+            self._appends.staged.append(self)
 
     def must_wait(self, acks: int, last_offset: int) -> bool:
         """Whether the answer about `last_offset` may leave only after a flush."""

@@ -69,7 +69,7 @@ class Replicas:
         self._appends = appends
         self._waiting = waiting
         self._say = say
-        self._new_id = new_id
+        self.new_id = new_id
         self._by_name: dict[tuple[str, int], Home] = {}
         self._by_id: dict[tuple[bytes, int], Replica] = {}
         self._removals: list[tuple[int, str]] = []
@@ -269,7 +269,7 @@ class Replicas:
         self._removals.append((now_ms + delay_ms, target))
 
     def _set_aside(self, place: Place, directory: LogDir) -> None:
-        target = f"{directory.path}/{place.folder}.{self._new_id().hex()}-stray"
+        target = f"{directory.path}/{place.folder}.{self.new_id().hex()}-stray"
         try:
             self._disk.rename(directory.path_of(place), target)
         except DiskFault as fault:

@@ -41,8 +41,8 @@ def test_patterns_match_whole_names(pattern, yes, no):
 @pytest.mark.parametrize(
     "pattern",
     [
-        *["(", "a)", "[a", "*a", "a**", r"(a)\1", "(?=a)", "(?<!a)", "a{1001}", "a{3,2}", r"\p{Greek}", "(?z)", "[b-a]"],
-        *["\\", "(" * 200 + ")" * 200, "(((a{100}){100}){100})", "[[:nothing:]]", r"\x{zz}", "(?P<1>a)"],
+        *["(", "a)", "[a", "*a", "a**", r"(a)\1", "(?=a)", "(?<!a)", "a{1001}", "a{3,2}", r"\p{Greek}", "(?z)"],
+        *["[b-a]", "\\", "(" * 200 + ")" * 200, "(((a{100}){100}){100})", "[[:nothing:]]", r"\x{zz}", "(?P<1>a)"],
     ],
 )
 def test_what_is_no_pattern_is_refused_in_a_sentence(pattern):

@@ -115,7 +115,7 @@ class Member:
             client_id=self.client_id,
             client_host=self.client_host,
             subscribed_topic_names=list(self.topics),
-            subscribed_topic_regex=self.regex,
+            subscribed_topic_regex=self.regex or None,
             rebalance_timeout_ms=self.rebalance_timeout_ms,
             server_assignor=self.server_assignor,
             classic_member_metadata=self.classic

@@ -12,7 +12,7 @@ of the commit. A group that is rebalancing loses nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -162,6 +162,14 @@ class Offsets:
                 for partition in list(by_topic[topic]):
                     self.drop(turn, group_id, topic, partition)
 
+    def drop_foreign(self, turn: Turn, topic_ids: Mapping[str, bytes]) -> None:
+        """Drop offsets that name a topic by an id it does not have."""
+        for group_id in list(self.by_group):
+            for topic, partition in list(self._places(group_id)):
+                told = self.by_group[group_id][topic][partition].topic_id
+                if told != ZERO_UUID and topic_ids.get(topic) != told:
+                    self.drop(turn, group_id, topic, partition)
+
     def expire(self, turn: Turn, group_id: str, expiry: Expiry, now_ms: int, retention_ms: int) -> bool:
         """Drop what has expired; answers whether the group has no offsets any more."""
         reads = expiry.reads
@@ -178,12 +186,11 @@ class Offsets:
             for partition in partitions:
                 yield topic, partition
 
-    def everything(self) -> Iterator[Entry]:
-        """Records that make the offsets what they are, apart from pending ones."""
-        for group_id, topics in self.by_group.items():
-            for topic, partitions in topics.items():
-                for partition, offset in partitions.items():
-                    yield Entry(OffsetCommitKey(group_id, topic, partition), offset.value())
+    def records_of(self, group_id: str) -> Iterator[Entry]:
+        """Records that make the group's offsets what they are, apart from pending ones."""
+        for topic, partitions in self.of(group_id).items():
+            for partition, offset in partitions.items():
+                yield Entry(OffsetCommitKey(group_id, topic, partition), offset.value())
 
 
 def _has_expired(offset: Committed, base_ms: int | None, now_ms: int, retention_ms: int) -> bool:

@@ -80,6 +80,10 @@ class Shard:
             if isinstance(group, ConsumerGroup):
                 group.refresh_at_ms = 0
 
+    def forget_foreign_topics(self, turn: Turn) -> None:
+        """Offsets of topics that are gone, or that are others of the same name now, though no record says so yet."""
+        self.offsets.drop_foreign(turn, {name: topic.topic_id for name, topic in self._context.image.topics.items()})
+
     def forget_topics(self, turn: Turn, topics: frozenset[str]) -> None:
         """Topics were deleted, and with them what was read of them."""
         self.offsets.drop_topics(turn, topics)
@@ -293,16 +297,20 @@ class Shard:
 
     # The log.
 
-    def everything(self) -> Iterator[Entry]:
-        """Records that make a fresh shard equal to this one, apart from `kept` and from undecided transactions."""
-        for group in self.groups.values():
-            turn = Turn(0)
-            if isinstance(group, ConsumerGroup):
-                consumer_records.everything(turn, group)
-            elif group.written is not None:
-                turn.append(GroupMetadataKey(group.group_id), group.written)
-            yield from turn.entries
-        yield from self.offsets.everything()
+    def names(self) -> list[str]:
+        """Everything that has records here, by group."""
+        return list(dict.fromkeys((*self.groups, *self.offsets.by_group)))
+
+    def records_of(self, group_id: str) -> Iterator[Entry]:
+        """Records that make the group and its offsets what they are, apart from undecided transactions."""
+        turn = Turn(0)
+        group = self.groups.get(group_id)
+        if isinstance(group, ConsumerGroup):
+            consumer_records.everything(turn, group)
+        elif group is not None and group.written is not None:
+            turn.append(GroupMetadataKey(group_id), group.written)
+        yield from turn.entries
+        yield from self.offsets.records_of(group_id)
 
 
 def difference(live: Shard, loaded: Shard) -> list[str]:

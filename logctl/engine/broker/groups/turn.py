@@ -7,13 +7,17 @@ holds because the two lists leave together.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from logctl.wire.schema import Message
 
-Reply = Callable[[Any], None]
-"""Gives one waiting client its response message. Called at most once."""
+
+class Reply(Protocol):
+    """One waiting client. It is called once with its response, or told the error that takes its place."""
+
+    def __call__(self, response: Any) -> None: ...
+
+    def fail(self, code: int) -> None: ...
 
 
 class Entry(NamedTuple):
