@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from fcntl import ioctl
 from struct import Struct
+from termios import FIONREAD
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from logctl.engine import sender
@@ -30,7 +32,7 @@ from logctl.engine.broker.appends import AfterAppend, Lost
 from logctl.engine.broker.exchange import answer_parts, read_request, said
 from logctl.engine.broker.produce_path import WAITS, ProducePath
 from logctl.engine.broker.request import NO_RESPONSE, PARKED, AfterFlush, Peer, Request
-from logctl.engine.buffers import CHUNK_BYTES, SMALL_BYTES
+from logctl.engine.buffers import CHUNK_BYTES, SMALL_BYTES, capacity
 from logctl.engine.log.disk import DiskFault
 from logctl.wire.primitives import MalformedMessage
 
@@ -162,13 +164,18 @@ class Connection:
         rest = start if self.muted else self.consume(arena.view, start, end)
         if rest < end and not self.closed:
             self._keep(arena.view, rest, end)
+            if end - rest > SMALL_BYTES:
+                server.received_large(count)
 
     def _receive_into_own(self) -> None:
         assert self.own is not None
         if self.filled == len(self.own) and not self._grow():
             return
-        own = self.own
-        count = self.sock.recv_into(own[self.filled :])
+        own, filled = self.own, self.filled
+        end = self._frame_bytes(own) if filled >= 4 else 0
+        if end <= filled:
+            end = len(own)
+        count = self.sock.recv_into(own[filled:end])
         if not count:
             self.close()
             return
@@ -176,6 +183,8 @@ class Connection:
         self.active_ms = self.server.now_ms
         self.filled += count
         self.consume_own()
+        if len(own) > SMALL_BYTES:
+            self.server.received_large(count)
 
     def consume_own(self) -> None:
         """Handle what the connection's own buffer holds, unless the connection is muted."""
@@ -202,8 +211,8 @@ class Connection:
     def _keep(self, view: memoryview, start: int, end: int) -> None:
         """Move what is unfinished to a buffer of this connection's own."""
         arrived = end - start
-        frame_bytes = 4 + _LENGTH.unpack_from(view, start)[0] if arrived >= 4 else 4
-        self.own = own = self.server.buffers.take(arrived, max(arrived, frame_bytes))
+        frame_bytes = max(arrived, self._frame_bytes(view, start) if arrived >= 4 else 4)
+        self.own = own = self.server.buffers.take(self._arrived(arrived, frame_bytes), frame_bytes)
         own[:arrived] = view[start:end]
         self.filled = arrived
         self.server.patience[self] = self.server.now_ms
@@ -215,14 +224,27 @@ class Connection:
         if self.muted:
             self._pause_if_full()
             return False
-        frame_bytes = 4 + _LENGTH.unpack_from(own, 0)[0]
-        if not buffers.allows(self, min(filled, frame_bytes - filled)):
+        frame_bytes = self._frame_bytes(own)
+        arrived = self._arrived(filled, frame_bytes)
+        if not buffers.allows(self, capacity(arrived, frame_bytes) - filled):
             self.pause()
             return False
-        self.own = bigger = buffers.take(filled, frame_bytes)
+        self.own = bigger = buffers.take(arrived, frame_bytes)
         bigger[:filled] = own
         buffers.give(own)
         return True
+
+    def _frame_bytes(self, view: memoryview, start: int = 0) -> int:
+        """What the frame at `start` announces, its length included."""
+        size: int = _LENGTH.unpack_from(view, start)[0]
+        return 4 + size
+
+    def _arrived(self, received: int, frame_bytes: int) -> int:
+        """How much of a frame is on this machine: of a large one some usually lies in the kernel still."""
+        if frame_bytes <= SMALL_BYTES or self.muted:
+            return received
+        waiting = int.from_bytes(ioctl(self.sock, FIONREAD, bytes(4)), "little")
+        return min(received + waiting, frame_bytes)
 
     def _pause_if_full(self) -> None:
         if self.own is not None and self.filled == len(self.own):
