@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
-from logctl.engine import catalogue
+from logctl.engine import dynamic_settings
 from logctl.engine.broker.appends import Appends
 from logctl.engine.broker.broker import Broker
+from logctl.engine.broker.config_news import news
 from logctl.engine.broker.fetch_sessions import FetchSessions
 from logctl.engine.broker.log_dirs import LogDir
 from logctl.engine.broker.metadata import Metadata, Options
@@ -22,14 +23,12 @@ from logctl.engine.broker.waiting import Waiting
 from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.decision import Rules
 from logctl.engine.controller.delta import difference
-from logctl.engine.controller.image import Image
+from logctl.engine.controller.image import Image, ResourceType
 from logctl.engine.controller.versions import SUPPORTED_FEATURES
 from logctl.engine.directory import Identity
 from logctl.engine.log.disk import Disk
 from logctl.engine.log.log import Log
 from logctl.engine.settings import Listener, Settings
-from logctl.wire import errors
-from logctl.wire.errors import WireError
 from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, Feature
 from logctl.wire.messages.broker_registration import Listener as Endpoint
 
@@ -59,6 +58,8 @@ class Assembly:
         self.directories = [
             LogDir(disk, path, identity.directory_id) for path, identity in zip(paths, identities, strict=True)
         ]
+        self.settings_listeners: list[Callable[[], None]] = []
+        """Called when settings have changed while the node runs."""
         self.appends = Appends()
         waiting = Waiting()
         self.metadata = Metadata.open(
@@ -103,6 +104,7 @@ class Assembly:
         metadata = self.metadata
         metadata.start()
         self.tell_notes()
+        self._take_dynamic_settings(metadata.image)
         registration = self._registration(advertised)
         metadata.decide(lambda controller: start_broker(controller, registration), lambda decision: None)
         metadata.flush()
@@ -137,8 +139,19 @@ class Assembly:
 
     def _image_changed(self, old: Image, new: Image, records: list[object]) -> None:
         delta, now_ms = difference(old, new, records), self._clock()
+        if any(kind == ResourceType.BROKER for kind, _ in delta.configs):
+            self._take_dynamic_settings(new)
         self.replicas.apply(delta, now_ms)
         self.broker.groups.apply(delta, self.metadata.applied_offset, now_ms)
+        for sentence in news(delta, self.settings.described()):
+            self._say("settings", sentence)
+
+    def _take_dynamic_settings(self, image: Image) -> None:
+        """What was set while the cluster runs holds from now on, wherever it is read."""
+        self.settings.overlay(dynamic_settings.overlay_of(image, self.settings.node_id))
+        self.replicas.obey(log_rules(self.settings))
+        for listener in self.settings_listeners:
+            listener()
 
     def _registration(self, advertised: Sequence[Listener]) -> BrokerRegistrationRequest:
         return BrokerRegistrationRequest(
@@ -161,21 +174,10 @@ def controller_rules(settings: Settings, cluster_id: str) -> Rules:
         default_replication_factor=settings.integer("default.replication.factor"),
         delete_topics=settings.flag("delete.topic.enable"),
         server_values=settings.given_texts(),
-        check_broker_config=check_broker_config,
+        check_broker_config=dynamic_settings.check,
+        broker_list_default=dynamic_settings.list_default,
+        limit=settings.integer,
     )
-
-
-def check_broker_config(name: str, value: str) -> None:
-    """Raises WireError when a broker setting may not be changed to this value while the node runs."""
-    setting = catalogue.broker_settings().get(name)
-    if setting is None:
-        raise WireError(errors.INVALID_CONFIG, f"There is no broker setting named {name}")
-    if setting.read_only:
-        raise WireError(errors.INVALID_REQUEST, f"{name} can be changed in the settings file only")
-    try:
-        catalogue.parse(setting, value)
-    except catalogue.BadValue as error:
-        raise WireError(errors.INVALID_CONFIG, str(error)) from None
 
 
 def log_rules(settings: Settings) -> LogRules:

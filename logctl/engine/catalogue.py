@@ -63,6 +63,17 @@ class Setting:
         return not set("cb") & set(self.marks)
 
     @property
+    def for_one_broker_only(self) -> bool:
+        """True when it can be changed while running, but not for all brokers at once."""
+        return "b" in self.marks and "c" not in self.marks
+
+    @property
+    def documentation(self) -> str:
+        """The meaning as a sentence, and whether this node acts on it."""
+        said = f"{self.meaning[:1].upper()}{self.meaning[1:]}."
+        return said if self.acted_on else f"{said} It is accepted, but this node does not act on it."
+
+    @property
     def type_code(self) -> int:
         """The number DescribeConfigs uses for the type."""
         return _TYPE_CODES[self.type]

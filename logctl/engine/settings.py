@@ -10,7 +10,8 @@ does nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from logctl.engine import catalogue
@@ -45,6 +46,7 @@ class Settings:
         self.given = given
         self.remarks: list[str] = []
         self._values: dict[str, Value] = {}
+        self._dynamic: dict[str, Value] = {}
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> Settings:
@@ -70,8 +72,19 @@ class Settings:
         if not setting.acted_on:
             self.remarks.append(f"{entry.place}: {setting.name} is known but this node does not act on it")
 
+    def overlay(self, texts: Mapping[str, str]) -> None:
+        """Values that were set while the cluster runs: they come first. One that does not fit is passed over."""
+        self._dynamic = {}
+        known = catalogue.broker_settings()
+        for name, text in texts.items():
+            if name in known:
+                with suppress(BadValue):
+                    self._dynamic[name] = catalogue.parse(known[name], text)
+
     def value(self, name: str) -> Value:
-        """The value of a broker setting: what was given, else its default."""
+        """The value of a broker setting: what was set dynamically, else what was given, else its default."""
+        if name in self._dynamic:
+            return self._dynamic[name]
         if name not in self._values:
             setting = catalogue.broker_settings()[name]
             self._values[name] = catalogue.parse(setting, setting.default)
@@ -136,7 +149,15 @@ class Settings:
             if given or not one.internal:
                 text = given.text if given else one.default
                 yield Described(
-                    name, text, given is not None, one.default, one.read_only, one.sensitive, one.type_code, one.meaning
+                    name=name,
+                    value=text,
+                    given=given is not None,
+                    default=one.default,
+                    read_only=one.read_only,
+                    sensitive=one.sensitive,
+                    type_code=one.type_code,
+                    meaning=one.documentation,
+                    acted_on=one.acted_on,
                 )
 
     def _addresses(self, name: str) -> list[Listener]:

@@ -96,7 +96,7 @@ def test_old_segments_go_when_their_time_has_come(tmp_path: Path) -> None:
 def test_a_setting_that_changes_reaches_the_logs_that_run(node: Assembled) -> None:
     alter(node, 2, "orders", "max.message.bytes", "100")
     assert produce(node, b"x" * 200) == errors.MESSAGE_TOO_LARGE
-    assert node.said("topic")[-1] == "Settings of orders changed"
+    assert node.said("settings")[-1] == "Settings of topic orders changed: max.message.bytes=100"
     alter(node, 2, "orders", "max.message.bytes", "1000")
     assert produce(node, b"x" * 200) == errors.NONE
 

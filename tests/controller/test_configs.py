@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from support.controller import Cluster, new_topic
 
+from logctl.engine.controller.config_types import Source
 from logctl.engine.controller.configs import Operation, alter_configs, incremental_alter_configs
 from logctl.engine.controller.image import ResourceType
 from logctl.engine.controller.topic_configs import (
     CATALOGUE,
     Layers,
-    Source,
     effective,
     parse,
     resolve,
@@ -23,7 +23,17 @@ from logctl.wire.errors import WireError
 from logctl.wire.messages import alter_configs as whole
 from logctl.wire.messages import incremental_alter_configs as single
 
-TOPIC, BROKER = ResourceType.TOPIC, ResourceType.BROKER
+TOPIC, BROKER, METRICS, GROUP = (
+    ResourceType.TOPIC,
+    ResourceType.BROKER,
+    ResourceType.CLIENT_METRICS,
+    ResourceType.GROUP,
+)
+LIMITS = {
+    "group.consumer.min.session.timeout.ms": 45_000,
+    "group.consumer.max.session.timeout.ms": 60_000,
+    "group.consumer.session.timeout.ms": 45_000,
+}
 NOTHING = Layers({}, {}, {})
 
 
@@ -39,7 +49,7 @@ def change(cluster: Cluster, kind: int, name: str, *changes: tuple[str, int, str
 
 @pytest.fixture
 def cluster() -> Cluster:
-    cluster = Cluster()
+    cluster = Cluster(limit=LIMITS.get)
     cluster.create(new_topic("orders", configs={"retention.ms": "5"}))
     return cluster
 
@@ -76,7 +86,22 @@ def test_a_change_that_changes_nothing_records_nothing(cluster: Cluster) -> None
         (BROKER, "7", ("log.cleaner.threads", 0, "2"), errors.INVALID_REQUEST),
         (BROKER, "1", ("log.cleaner.threads", 0, "2"), errors.NONE),
         (BROKER, "", ("min.insync.replicas", 0, "1"), errors.NONE),
-        (ResourceType.GROUP, "g", ("consumer.session.timeout.ms", 0, "50000"), errors.INVALID_REQUEST),
+        (BROKER, "", ("log.cleanup.policy", 2, "compact"), errors.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", 0, "50000"), errors.NONE),
+        (GROUP, "g", ("consumer.session.timeout.ms", 0, "44999"), errors.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", 0, "60001"), errors.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.session.timeout.ms", 0, "soon"), errors.INVALID_CONFIG),
+        (GROUP, "g", ("consumer.heartbeat.interval.ms", 0, "45000"), errors.INVALID_CONFIG),
+        (GROUP, "g", ("share.auto.offset.reset", 0, "by_duration:PT1H"), errors.NONE),
+        (GROUP, "g", ("share.auto.offset.reset", 0, "by_duration:P"), errors.INVALID_CONFIG),
+        (GROUP, "g", ("no.such", 0, "1"), errors.INVALID_CONFIG),
+        (GROUP, "", ("consumer.session.timeout.ms", 0, "50000"), errors.INVALID_REQUEST),
+        (METRICS, "m", ("interval.ms", 0, "500"), errors.NONE),
+        (METRICS, "m", ("metrics", 2, "org.apache"), errors.NONE),
+        (METRICS, "m", ("interval.ms", 0, "1"), errors.INVALID_REQUEST),
+        (METRICS, "m", ("no.such", 0, "1"), errors.INVALID_REQUEST),
+        (METRICS, "", ("interval.ms", 0, "500"), errors.INVALID_REQUEST),
+        (ResourceType.BROKER_LOGGER, "1", ("root", 0, "INFO"), errors.INVALID_REQUEST),
     ],
 )
 def test_each_mistake_has_its_error(
@@ -95,7 +120,7 @@ def test_a_config_or_a_resource_named_twice_is_refused(cluster: Cluster) -> None
 
 
 def test_the_node_may_refuse_a_broker_config() -> None:
-    def check(name: str, value: str) -> None:
+    def check(broker: str, name: str, value: str) -> None:
         if name == "log.dirs":
             raise WireError(errors.INVALID_REQUEST, "log.dirs is read at the start only")
 

@@ -16,3 +16,4 @@ class Described(NamedTuple):
     sensitive: bool
     type_code: int
     meaning: str
+    acted_on: bool = True

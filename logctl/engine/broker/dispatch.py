@@ -45,12 +45,15 @@ SERVED: Final = (
     22,  # InitProducerId
     23,  # OffsetForLeaderEpoch
     32,  # DescribeConfigs
+    33,  # AlterConfigs
     37,  # CreatePartitions
     42,  # DeleteGroups
+    44,  # IncrementalAlterConfigs
     47,  # OffsetDelete
     60,  # DescribeCluster
     68,  # ConsumerGroupHeartbeat
     69,  # ConsumerGroupDescribe
+    74,  # ListConfigResources
     75,  # DescribeTopicPartitions
 )
 

@@ -150,9 +150,10 @@ class Replicas:
                     configs[name] = self._config(delta.new, name)
                 home.replica.log.config = configs[name]
                 home.replica.configure()
-        created = {topic.name for topic in delta.created}
-        for name in sorted(names & set(configs) - created):
-            self._say("topic", f"Settings of {name} changed")
+
+    def obey(self, rules: Rules) -> None:
+        """The node's settings have changed; logs take theirs with the change of the image that follows."""
+        self._rules = rules
 
     def _config(self, image: Image, topic: str) -> LogConfig:
         layers = Layers(image.broker_configs(self._node_id), image.broker_configs(None), self._rules.server_values)

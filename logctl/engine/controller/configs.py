@@ -1,8 +1,8 @@
-"""Changing configs of topics and brokers (IncrementalAlterConfigs, AlterConfigs).
+"""Changing configs of topics, brokers, groups and client metrics (IncrementalAlterConfigs, AlterConfigs).
 
 The incremental request names single changes; the older one replaces a resource's whole set. Both are reduced to the
 set that the resource would have afterwards; that set is checked, and what differs becomes records. Each resource
-succeeds or fails on its own. Not served: configs of groups, client metrics and loggers.
+succeeds or fails on its own. What may be set on which kind of resource is said in `config_kinds`.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import IntEnum
-from typing import Any, Final
+from functools import partial
+from typing import Any
 
+from logctl.engine.controller.config_kinds import kind_of
 from logctl.engine.controller.decision import Controller, Decision
-from logctl.engine.controller.image import EMPTY, Resource, ResourceType
-from logctl.engine.controller.topic_configs import CATALOGUE, ConfigType, check_topic_configs
-from logctl.engine.controller.topics import topic_layers
+from logctl.engine.controller.image import EMPTY, Resource
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages import alter_configs as whole
@@ -50,8 +50,11 @@ def alter_configs(controller: Controller, request: whole.AlterConfigsRequest) ->
     return Decision([] if request.validate_only else records, whole.AlterConfigsResponse(responses=responses))
 
 
-Wanted = Callable[[Resource, Mapping[str, str], Any], dict[str, str]]
-"""(resource, its set now, the request's part about it) -> its set afterwards; raises WireError."""
+ListDefault = Callable[[str], str | None]
+"""The default of a config that is a list; None for one that is not."""
+Wanted = Callable[[ListDefault, Mapping[str, str], Any], dict[str, str]]
+"""(which configs are lists, the resource's set now, the request's part about it) -> its set afterwards; raises
+WireError."""
 
 
 def _decide(controller: Controller, parts: list[Any], wanted: Wanted) -> tuple[list[Any], list[dict[str, Any]]]:
@@ -64,46 +67,16 @@ def _decide(controller: Controller, parts: list[Any], wanted: Wanted) -> tuple[l
         try:
             if times[resource] > 1:
                 raise WireError(errors.INVALID_REQUEST, "A resource is named more than once in the request")
-            _check_resource(controller, resource)
+            kind = kind_of(part.resource_type)
+            kind.check_name(controller, part.resource_name)
             now = controller.image.configs.get(resource, EMPTY)
-            after = wanted(resource, now, part)
-            _check_values(controller, resource, now, after)
+            after = wanted(partial(kind.list_default, controller), now, part)
+            kind.check_values(controller, part.resource_name, now, after)
             records += _difference(resource, now, after)
         except WireError as refusal:
             outcome = {"error_code": refusal.code, "error_message": refusal.message}
         outcomes.append({**outcome, "resource_type": resource[0], "resource_name": resource[1]})
     return records, outcomes
-
-
-def _check_resource(controller: Controller, resource: Resource) -> None:
-    kind, name = resource
-    if kind == ResourceType.TOPIC:
-        if not name:
-            raise WireError(errors.INVALID_REQUEST, "Topics have no common default configs; name a topic")
-        if name not in controller.image.topics:
-            raise WireError(errors.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'")
-    elif kind == ResourceType.BROKER:
-        _check_broker(controller, name)
-    else:
-        raise WireError(errors.INVALID_REQUEST, f"Configs of resource type {kind} are not served here")
-
-
-def _check_broker(controller: Controller, name: str) -> None:
-    if not name:
-        return
-    if not name.isdecimal():
-        raise WireError(errors.INVALID_REQUEST, f"A broker is named by its id, not by '{name}'")
-    if int(name) not in controller.image.brokers:
-        raise WireError(errors.INVALID_REQUEST, f"Broker {name} is not registered")
-
-
-def _check_values(controller: Controller, resource: Resource, now: Mapping[str, str], after: Mapping[str, str]) -> None:
-    if resource[0] == ResourceType.TOPIC:
-        check_topic_configs(after, topic_layers(controller))
-        return
-    for name, value in after.items():
-        if now.get(name) != value:
-            controller.rules.check_broker_config(name, value)
 
 
 def _difference(resource: Resource, now: Mapping[str, str], after: Mapping[str, str]) -> list[Any]:
@@ -115,27 +88,32 @@ def _difference(resource: Resource, now: Mapping[str, str], after: Mapping[str, 
     ]
 
 
-def _replaced(resource: Resource, now: Mapping[str, str], part: Any) -> dict[str, str]:
+def _replaced(list_default: ListDefault, now: Mapping[str, str], part: Any) -> dict[str, str]:
+    _check_named_once(part)
     return {config.name: _given(config) for config in part.configs}
 
 
-def _changed(resource: Resource, now: Mapping[str, str], part: Any) -> dict[str, str]:
-    if any(count > 1 for count in Counter(config.name for config in part.configs).values()):
-        raise WireError(errors.INVALID_REQUEST, "A config is named more than once for one resource")
+def _changed(list_default: ListDefault, now: Mapping[str, str], part: Any) -> dict[str, str]:
+    _check_named_once(part)
     after = dict(now)
     for config in part.configs:
-        _change(resource, after, config)
+        _change(list_default, after, config)
     return after
 
 
-def _change(resource: Resource, after: dict[str, str], config: Any) -> None:
+def _check_named_once(part: Any) -> None:
+    if any(count > 1 for count in Counter(config.name for config in part.configs).values()):
+        raise WireError(errors.INVALID_REQUEST, "A config is named more than once for one resource")
+
+
+def _change(list_default: ListDefault, after: dict[str, str], config: Any) -> None:
     name, operation = config.name, config.config_operation
     if operation == Operation.DELETE:
         after.pop(name, None)
     elif operation == Operation.SET:
         after[name] = _given(config)
     elif operation in (Operation.APPEND, Operation.SUBTRACT):
-        after[name] = _edited_list(resource, after.get(name), config)
+        after[name] = _edited_list(list_default(name), after.get(name), config)
     else:
         raise WireError(errors.INVALID_REQUEST, f"{operation} is not a kind of config change")
 
@@ -147,17 +125,13 @@ def _given(config: Any) -> str:
     return value
 
 
-_BROKER_LISTS: Final = frozenset({"log.cleanup.policy"})
-
-
-def _edited_list(resource: Resource, now: str | None, config: Any) -> str:
-    known = CATALOGUE.get(config.name) if resource[0] == ResourceType.TOPIC else None
-    if not (known and known.type is ConfigType.LIST) and config.name not in _BROKER_LISTS:
+def _edited_list(default: str | None, now: str | None, config: Any) -> str:
+    if default is None:
         raise WireError(
             errors.INVALID_CONFIG,
             f"{config.name} is not a list, so nothing can be appended to it or subtracted from it",
         )
-    before = _entries((known.default or "") if now is None and known else now or "")
+    before = _entries(default if now is None else now)
     given = _entries(_given(config))
     if config.config_operation == Operation.APPEND:
         return ",".join(before + [entry for entry in given if entry not in before])

@@ -18,8 +18,10 @@ Response = TypeVar("Response")
 class Rules(NamedTuple):
     """The node's settings that decisions depend on.
 
-    `server_values` are settings the operator gave, by Apache's names. `check_broker_config` is told (name, value) of a
-    dynamic broker config that somebody wants to set and raises WireError when it may not be.
+    `server_values` are settings the operator gave, by Apache's names. `check_broker_config` is told (broker, name,
+    value) of a dynamic broker config that somebody wants to set, with an empty text for all brokers, and raises
+    WireError when it may not be. `broker_list_default` answers the default of a broker setting that is a list, None for
+    others; `limit` the value of a broker setting that is a number.
     """
 
     cluster_id: str = ""
@@ -27,7 +29,9 @@ class Rules(NamedTuple):
     default_replication_factor: int = 1
     delete_topics: bool = True
     server_values: Mapping[str, str] = EMPTY
-    check_broker_config: Callable[[str, str], None] = lambda name, value: None
+    check_broker_config: Callable[[str, str, str], None] = lambda broker, name, value: None
+    broker_list_default: Callable[[str], str | None] = lambda name: None
+    limit: Callable[[str], int | None] = lambda name: None
 
 
 class Controller(NamedTuple):
