@@ -1,138 +1,110 @@
-"""DescribeConfigs: what holds, where it comes from, what it means, and what is never shown."""
+"""DescribeConfigs: every value with the layer it comes from."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from support.assembled import Assembled
-from support.configs import (
-    BROKER,
-    GROUP,
-    LOGGER,
-    METRICS,
-    TOPIC,
-    config,
-    create,
-    describe,
-    layers,
-    put,
-)
+from support.assembled import NODE, Assembled
 
-from logctl.engine import catalogue
 from logctl.wire import errors
+from logctl.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
+from logctl.wire.messages.describe_configs import DescribeConfigsRequest, DescribeConfigsResource
 
-OWN, THIS_BROKER, ALL_BROKERS, FILE, DEFAULT, OF_LOGGER, OF_METRICS, OF_GROUP = range(1, 9)
+TOPIC, BROKER, LOGGER = 2, 4, 8
+OWN, FILE, DEFAULT = 1, 4, 5
 
 
 @pytest.fixture
 def node(tmp_path: Path) -> Assembled:
-    node = Assembled(tmp_path, {"log.retention.hours": "24", "group.consumer.session.timeout.ms": "50000"})
-    create(node, "orders", cleanup_policy="compact")
+    node = Assembled(
+        tmp_path, {"log.retention.hours": "2", "num.partitions": "3", "ssl.keystore.password": "hunter2"}
+    )
+    topic = CreatableTopic("orders", 1, 1, [], [CreatableTopicConfig("max.message.bytes", "2000000")])
+    node.ask(CreateTopicsRequest(topics=[topic]), 7)
     return node
 
 
+def describe(node: Assembled, kind: int, name: str, *keys: str, version: int = 4, **how: Any) -> Any:
+    resource = DescribeConfigsResource(kind, name, list(keys) or None)
+    [result] = node.ask(DescribeConfigsRequest([resource], **how), version).results
+    assert (result.resource_type, result.resource_name) == (kind, name)
+    return result
+
+
+def by_name(result: Any) -> dict[str, Any]:
+    assert (result.error_code, result.error_message) == (errors.NONE, None)
+    return {config.name: config for config in result.configs}
+
+
 @pytest.mark.parametrize("version", range(1, 5))
-def test_a_topic_has_all_its_settings_in_every_version(node: Assembled, version: int) -> None:
-    answer = describe(node, TOPIC, "orders", version=version)
-    assert answer.error_code == errors.NONE
-    assert len(answer.configs) == 33
-    types = {one.name: one.config_type for one in answer.configs}
-    assert types["retention.ms"] == (5 if version >= 3 else 0)
-    [shown] = [one for one in answer.configs if one.name == "cleanup.policy"]
-    assert (shown.value, shown.config_source, shown.read_only) == ("compact", OWN, False)
-    assert bool(shown.documentation) == (version >= 3)
+def test_a_topics_values_and_where_they_come_from(node: Assembled, version: int) -> None:
+    configs = by_name(describe(node, TOPIC, "orders", version=version))
+    assert (configs["max.message.bytes"].value, configs["max.message.bytes"].config_source) == ("2000000", OWN)
+    assert (configs["retention.ms"].value, configs["retention.ms"].config_source) == ("7200000", FILE)
+    assert (configs["segment.bytes"].value, configs["segment.bytes"].config_source) == ("1073741824", DEFAULT)
+    assert not any(config.read_only or config.is_sensitive for config in configs.values())
+    if version >= 3:
+        assert configs["max.message.bytes"].config_type == 3
 
 
-def test_layers_lie_over_one_another(node: Assembled) -> None:
-    put(node, BROKER, "", log_retention_ms="3")
-    put(node, BROKER, "1", log_retention_ms="2")
-    put(node, TOPIC, "orders", retention_ms="1")
-    assert layers(node, TOPIC, "orders", "retention.ms") == [
-        ("retention.ms", "1", OWN),
-        ("log.retention.ms", "2", THIS_BROKER),
-        ("log.retention.ms", "3", ALL_BROKERS),
-        ("log.retention.hours", "86400000", FILE),
-        ("log.retention.ms", "604800000", DEFAULT),
-    ]
-    assert layers(node, BROKER, "1", "log.retention.ms") == [
-        ("log.retention.ms", "2", THIS_BROKER),
-        ("log.retention.ms", "3", ALL_BROKERS),
-        ("log.retention.hours", "24", FILE),
-        ("log.retention.hours", "168", DEFAULT),
-    ]
-    assert layers(node, BROKER, "", "log.retention.ms") == [("log.retention.ms", "3", ALL_BROKERS)]
+def test_synonyms_name_every_layer_strongest_first(node: Assembled) -> None:
+    configs = by_name(describe(node, TOPIC, "orders", include_synonyms=True))
+    layers = [(one.name, one.value, one.source) for one in configs["max.message.bytes"].synonyms]
+    assert layers == [("max.message.bytes", "2000000", OWN), ("message.max.bytes", "1048588", DEFAULT)]
+    assert by_name(describe(node, TOPIC, "orders"))["max.message.bytes"].synonyms == []
 
 
-def test_a_broker_shows_every_setting_that_apache_shows(node: Assembled) -> None:
-    shown = {one.name: one for one in describe(node, BROKER, "1").configs}
-    table = catalogue.broker_settings()
-    assert {name for name, setting in table.items() if not setting.internal} <= set(shown)
-    assert shown["node.id"].read_only
-    assert not shown["message.max.bytes"].read_only
-    assert (shown["log.retention.hours"].value, shown["log.retention.hours"].config_source) == ("24", FILE)
-    assert shown["ssl.keystore.password"].is_sensitive
-    assert all(one.documentation and one.documentation.endswith(".") for one in shown.values())
+def test_only_the_keys_asked_for(node: Assembled) -> None:
+    assert set(by_name(describe(node, TOPIC, "orders", "retention.ms", "no.such.key"))) == {"retention.ms"}
 
 
-def test_what_has_no_effect_says_so(node: Assembled) -> None:
-    remark = "It is accepted, but this node does not act on it."
-    documented = {one.name: one.documentation or "" for one in describe(node, BROKER, "1").configs}
-    assert documented["log.cleaner.threads"].endswith(remark)
-    assert not documented["message.max.bytes"].endswith(remark)
-    assert "does not act on it" in (config(node, TOPIC, "orders", "preallocate").documentation or "")
-    assert "does not act on it" not in (config(node, TOPIC, "orders", "retention.ms").documentation or "")
+def test_documentation_comes_on_demand(node: Assembled) -> None:
+    assert by_name(describe(node, TOPIC, "orders"))["retention.ms"].documentation is None
+    told = by_name(describe(node, TOPIC, "orders", include_documentation=True))
+    assert all(config.documentation for config in told.values())
 
 
-def test_only_the_settings_asked_for_come_back(node: Assembled) -> None:
-    found = describe(node, TOPIC, "orders", "retention.ms", "no.such", include_documentation=False)
-    assert [(one.name, one.documentation) for one in found.configs] == [("retention.ms", None)]
-    assert describe(node, BROKER, "", "message.max.bytes").configs == []
-    assert describe(node, TOPIC, "orders", "retention.ms", include_synonyms=False).configs[0].synonyms == []
+def test_a_brokers_values(node: Assembled) -> None:
+    configs = by_name(describe(node, BROKER, str(NODE), include_synonyms=True, include_documentation=True))
+    assert (configs["num.partitions"].value, configs["num.partitions"].config_source) == ("3", FILE)
+    assert (configs["num.io.threads"].value, configs["num.io.threads"].config_source) == ("8", DEFAULT)
+    assert configs["node.id"].read_only
+    assert not configs["log.segment.bytes"].read_only
+    assert all(config.documentation for config in configs.values())
 
 
-def test_a_setting_that_nobody_knows_may_be_a_secret(node: Assembled) -> None:
-    put(node, BROKER, "1", my_plugin_key="hush")
-    shown = config(node, BROKER, "1", "my.plugin.key")
-    assert (shown.value, shown.is_sensitive, shown.config_source) == (None, True, THIS_BROKER)
-    assert layers(node, BROKER, "1", "my.plugin.key") == [("my.plugin.key", None, THIS_BROKER)]
-    assert not any("hush" in sentence for _, sentence in node.diary)
+def test_settings_that_stand_in_for_one_another_are_synonyms(node: Assembled) -> None:
+    configs = by_name(describe(node, BROKER, str(NODE), include_synonyms=True))
+    layers = [(one.name, one.value, one.source) for one in configs["log.retention.ms"].synonyms]
+    assert layers == [("log.retention.hours", "2", FILE), ("log.retention.hours", "168", DEFAULT)]
+    assert configs["log.retention.ms"].value is None
+    assert configs["log.retention.hours"].value == "2"
 
 
-def test_a_group_has_settings_before_it_exists(node: Assembled) -> None:
-    assert len(describe(node, GROUP, "g").configs) == 17
-    put(node, GROUP, "g", consumer_session_timeout_ms="55000")
-    assert layers(node, GROUP, "g", "consumer.session.timeout.ms") == [
-        ("consumer.session.timeout.ms", "55000", OF_GROUP),
-        ("group.consumer.session.timeout.ms", "50000", FILE),
-        ("group.consumer.session.timeout.ms", "45000", DEFAULT),
-    ]
+def test_a_password_is_never_told(node: Assembled) -> None:
+    secret = by_name(describe(node, BROKER, str(NODE), include_synonyms=True))["ssl.keystore.password"]
+    assert (secret.value, secret.is_sensitive) == (None, True)
+    assert [synonym.value for synonym in secret.synonyms] == [None]
 
 
-def test_client_metrics_and_the_diary(node: Assembled) -> None:
-    put(node, METRICS, "m", interval_ms="500")
-    assert layers(node, METRICS, "m", "interval.ms")[0] == ("interval.ms", "500", OF_METRICS)
-    assert config(node, METRICS, "other", "interval.ms").value == "300000"
-    root = config(node, LOGGER, "1", "root")
-    assert (root.value, root.config_source) == ("INFO", OF_LOGGER)
+def test_all_brokers_have_what_was_set_for_all(node: Assembled) -> None:
+    assert by_name(describe(node, BROKER, "")) == {}
 
 
 @pytest.mark.parametrize(
     ("kind", "name", "code"),
     [
-        (TOPIC, "gone", errors.UNKNOWN_TOPIC_OR_PARTITION),
-        (TOPIC, "", errors.INVALID_TOPIC_EXCEPTION),
-        (TOPIC, "a/b", errors.INVALID_TOPIC_EXCEPTION),
+        (TOPIC, "nothing", errors.UNKNOWN_TOPIC_OR_PARTITION),
+        (TOPIC, "not/possible", errors.INVALID_TOPIC_EXCEPTION),
         (BROKER, "7", errors.INVALID_REQUEST),
-        (BROKER, "x", errors.INVALID_REQUEST),
+        (BROKER, "one", errors.INVALID_REQUEST),
         (LOGGER, "7", errors.INVALID_REQUEST),
-        (GROUP, "", errors.INVALID_REQUEST),
-        (METRICS, "", errors.INVALID_REQUEST),
-        (1, "x", errors.INVALID_REQUEST),
-        (77, "x", errors.INVALID_REQUEST),
+        (99, "orders", errors.INVALID_REQUEST),
     ],
 )
-def test_each_mistake_has_its_error(node: Assembled, kind: int, name: str, code: int) -> None:
-    answer = describe(node, kind, name)
-    assert (answer.error_code, answer.configs) == (code, [])
-    assert answer.error_message
+def test_what_has_no_settings_here(node: Assembled, kind: int, name: str, code: int) -> None:
+    result = describe(node, kind, name)
+    assert (result.error_code, result.configs) == (code, [])
+    assert result.error_message
