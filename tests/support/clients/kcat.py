@@ -94,7 +94,7 @@ class KcatReader:
         )
         assert self._process.stdout is not None
         self._pipe = self._process.stdout.fileno()
-        self._said = b""
+        self._said, self._taken = b"", 0
         self._ready = selectors.DefaultSelector()
         self._ready.register(self._pipe, selectors.EVENT_READ)
 
@@ -106,11 +106,11 @@ class KcatReader:
                 return None
             piece = os.read(self._pipe, 1 << 16)
             assert piece, "kcat ended"
-            self._said += piece
+            self._said, self._taken = self._said[self._taken :] + piece, 0
         return record
 
     def _take(self) -> Read | None:
-        head = _RECORD.match(self._said)
+        head = _RECORD.match(self._said, self._taken)
         if head is None:
             return None
         offset, timestamp_ms, key_size, value_size = map(int, head.groups())
@@ -122,7 +122,7 @@ class KcatReader:
         key = self._said[head.end() : middle] if key_size >= 0 else None
         value = self._said[middle:end] if value_size >= 0 else None
         headers = _headers(self._said[end + 1 : stop].decode())
-        self._said = self._said[stop + 1 :]
+        self._taken = stop + 1
         return Read(offset, value, key, headers, timestamp_ms)
 
     def close(self) -> None:
