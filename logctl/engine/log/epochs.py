@@ -63,7 +63,7 @@ class LeaderEpochs:
     def truncate_from_start(self, start_offset: int) -> None:
         """The log now begins at `start_offset`: the epoch that covers it begins there."""
         covering = bisect_right(self.entries, start_offset, key=lambda entry: entry[1]) - 1
-        if covering >= 0 and self.entries[covering][1] < start_offset:
+        if covering > 0 or (covering == 0 and self.entries[0][1] < start_offset):
             self.entries[: covering + 1] = [(self.entries[covering][0], start_offset)]
             self.dirty = True
 

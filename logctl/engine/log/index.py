@@ -112,7 +112,11 @@ class GrowingIndex:
 
 
 def load(disk: Disk, path: str, time_path: str) -> GrowingIndex | None:
-    """The indexes as the files hold them; None when one is missing or cannot be an index."""
+    """The indexes as the files hold them; None when one is missing or cannot be an index.
+
+    A time index without entries beside an offset index with some is taken for a lost one: of batches that carry no
+    timestamps it would be right, but these are rare and the cost is reading the headers of one segment.
+    """
     if not (disk.exists(path) and disk.exists(time_path)):
         return None
     entries, times = disk.read_file(path), disk.read_file(time_path)
@@ -125,7 +129,9 @@ def load(disk: Disk, path: str, time_path: str) -> GrowingIndex | None:
     for timestamp, offset in TIME_ENTRY.iter_unpack(times):
         index.times.append(timestamp)
         index.time_offsets.append(offset)
-    if not (_grows(index.offsets) and _grows(index.positions) and _grows(index.times)):
+    if not (_grows(index.offsets) and _grows(index.positions) and _grows(index.times) and _grows(index.time_offsets)):
+        return None
+    if index.offsets and not index.times:
         return None
     index._is_written()
     return index

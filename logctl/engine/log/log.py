@@ -267,6 +267,7 @@ class Log(Tail):
         self._history.add(self._active)
         self._active.file().sync()
         self._snapshots.remove(list(self._snapshots.offsets))
+        self.epochs.truncate_from_end(0)
         self.start_offset = offset
         self._after_cut(offset)
         self.flushed_end = offset
