@@ -58,6 +58,7 @@ class Groups:
         say: Callable[[str, str], None],
     ) -> None:
         self.settings = GroupSettings.read(settings, self._overrides)
+        self._source = settings
         self._node_id = node_id
         self._replicas = replicas
         self._waiting = waiting
@@ -65,6 +66,7 @@ class Groups:
         self._say = say
         self._default_partitions = settings.integer("offsets.topic.num.partitions")
         self._codec = settings.integer("offsets.topic.compression.codec")
+        self._answer_timeout_ms = settings.integer("offsets.commit.timeout.ms")
         self._timers = Timers()
         self._homes: dict[int, Home] = {}
         self._image = Image()
@@ -88,6 +90,8 @@ class Groups:
     def apply(self, delta: Delta, version: int, now_ms: int) -> None:
         """The image has changed, and the replicas have followed it."""
         self._see(delta.new, version, topics_came=bool(delta.created))
+        if any(kind == ResourceType.BROKER for kind, _ in delta.configs):
+            self._configure()
         deleted = frozenset(topic.name for topic in delta.deleted)
         if any(topic.name == OFFSETS_TOPIC for topic in delta.deleted):
             for partition in list(self._homes):
@@ -96,6 +100,12 @@ class Groups:
             self._follow(now_ms)
         if deleted - {OFFSETS_TOPIC}:
             self._forget_topics(deleted, now_ms)
+
+    def _configure(self) -> None:
+        """Settings of the node have changed."""
+        self.settings = GroupSettings.read(self._source, self._overrides)
+        for home in self._homes.values():
+            home.shard.configure(self.settings)
 
     def _see(self, image: Image, version: int, topics_came: bool) -> None:
         self._image, self._version = image, version
@@ -118,7 +128,14 @@ class Groups:
         nothing for their code."""
         from logctl.engine.broker.groups.home import Home
 
-        home = Home(replica, self._new_shard, self._waiting, lambda said: self._say("groups", said), self._codec)
+        home = Home(
+            replica,
+            self._new_shard,
+            self._waiting,
+            lambda said: self._say("groups", said),
+            codec=self._codec,
+            answer_timeout_ms=self._answer_timeout_ms,
+        )
         self._homes[replica.partition] = home
         if replica.log.start_offset == replica.log.written_end:
             home.load(now_ms)
@@ -172,12 +189,10 @@ class Groups:
         turn = Turn(now_ms)
         try:
             response = act(home.shard, turn)
-        except WireError:
-            self._finish(home, turn)
-            raise
-        if response is not None:
-            turn.answer(reply, response)
-        self._finish(home, turn)
+            if response is not None:
+                turn.answer(reply, response)
+        finally:
+            self._settle(home, turn)
 
     def change(self, group_id: str, now_ms: int, act: Callable[[Shard, Turn], Result]) -> tuple[Home, Result]:
         """As `run`, for one group of several in a request: the caller answers, `when_durable` of the home."""
@@ -229,14 +244,18 @@ class Groups:
         if home is not None and not home.loading and home.shard.groups.get(group.group_id) is group:
             self._step(home, now_ms, lambda _shard, turn: timer.act(turn, *timer.arguments))
 
-    def _step(self, home: Home, now_ms: int, act: Callable[[Shard, Turn], None]) -> None:
-        """A step that nobody asked for: a refusal of the log has been told to the diary."""
-        turn = Turn(now_ms)
-        act(home.shard, turn)
+    def _settle(self, home: Home, turn: Turn) -> None:
+        """Finish a turn whose answers are all in it: if the log refuses, they were told."""
         try:
             self._finish(home, turn)
         except WireError:
             pass
+
+    def _step(self, home: Home, now_ms: int, act: Callable[[Shard, Turn], None]) -> None:
+        """A step that nobody asked for."""
+        turn = Turn(now_ms)
+        act(home.shard, turn)
+        self._settle(home, turn)
 
     def _keep_house(self, now_ms: int) -> None:
         if now_ms >= self._check_at_ms:

@@ -41,8 +41,6 @@ BATCH_BYTES: Final = 512 << 10
 REWRITE_SLICE_RECORDS: Final = 2_000
 REWRITE_WORTH_BYTES: Final = 8 << 20
 """A log below this is not rewritten."""
-ANSWER_TIMEOUT_MS: Final = 5_000
-"""`offsets.commit.timeout.ms`: how long an answer waits for the disk before it says that it does not know."""
 
 _FROM_LOG: Final = {
     errors.UNKNOWN_TOPIC_OR_PARTITION: errors.COORDINATOR_NOT_AVAILABLE,
@@ -78,7 +76,8 @@ class _Release(Parked):
 
 
 class Home:
-    """See above. `say(sentence)` writes the diary; `codec` is `offsets.topic.compression.codec`."""
+    """See above. `say(sentence)` writes the diary. `codec` is `offsets.topic.compression.codec`, `answer_timeout_ms` is
+    `offsets.commit.timeout.ms`: how long an answer waits for the disk before it says that it does not know."""
 
     def __init__(
         self,
@@ -86,7 +85,9 @@ class Home:
         new_shard: Callable[[], Shard],
         waiting: Waiting,
         say: Callable[[str], None],
+        *,
         codec: int = 0,
+        answer_timeout_ms: int = 5_000,
     ) -> None:
         self.replica = replica
         self.leader_epoch = replica.leader_epoch
@@ -95,6 +96,7 @@ class Home:
         self._waiting = waiting
         self._say = say
         self._codec = compression.NAMES[codec]
+        self._answer_timeout_ms = answer_timeout_ms
         self._due: deque[_Due] = deque()
         self._parked: _Release | None = None
         self._rewrite: Iterator[NewRecord] | None = None
@@ -202,7 +204,7 @@ class Home:
         if self.is_durable:
             reply(response)
             return
-        self._due.append(_Due(self.end_offset, now_ms + ANSWER_TIMEOUT_MS, reply, response))
+        self._due.append(_Due(self.end_offset, now_ms + self._answer_timeout_ms, reply, response))
         self._watch()
 
     def _watch(self) -> None:
