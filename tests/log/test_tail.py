@@ -74,7 +74,18 @@ class TestTwoPhases:
         assert (log.written_end, log.flushed_end) == (7, 2)
         log.flush()
         assert log.flushed_end == 7
-        assert log.flush_targets().files == []
+        assert log.flush_targets().files == {}
+
+    def test_a_second_flush_covers_what_the_first_has_not_reported(self, tmp_path: Path) -> None:
+        log = real_log(tmp_path)
+        append(log, batch(2))
+        first = log.flush_targets()
+        second = log.flush_targets()
+        assert second.files.keys() == first.files.keys() == {f"{log.path}/{0:020d}.log"}
+        assert second.replacement == first.replacement is not None
+        log.flushed(first)
+        log.flushed(second)
+        assert log.flush_targets().files == {}
 
     def test_what_is_discarded_was_never_there(self, tmp_path: Path) -> None:
         log = real_log(tmp_path, config=LogConfig(segment_bytes=300, index_interval_bytes=0))
@@ -357,6 +368,10 @@ class TestWhenTheDiskRefuses:
             log.flush()
         assert log.flushed_end == 0
         assert "takes no more writes" in refusal(log, batch(1)).message
+        log.flush()
+        assert log.flushed_end == 0, "a later flush proves nothing"
+        with pytest.raises(DiskFault):
+            log.close(clean=True)
         assert offsets(stored(log)) == [0, 1]
 
     def test_an_index_that_finds_no_room_is_written_later(self) -> None:

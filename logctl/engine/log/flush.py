@@ -17,8 +17,8 @@ class Flush:
     """
 
     disk: Disk
-    files: list[File]
-    paths: list[str]
+    files: dict[str, File]
+    paths: set[str]
     replacement: tuple[str, bytes] | None
     directories: list[str]
     end_offset: int
@@ -27,9 +27,9 @@ class Flush:
 
     def run(self) -> None:
         """Raises DiskFault: then nothing may be promised, and the flush may not be tried again."""
-        for file in self.files:
+        for file in self.files.values():
             file.sync()
-        for path in self.paths:
+        for path in sorted(self.paths):
             self._sync_if_there(path)
         if self.replacement is not None:
             self.disk.write_file(*self.replacement)

@@ -13,7 +13,7 @@ point. A log that is cut meanwhile counts its cuts, and flushes begun before a c
 
 Reading is `history.py`'s; what was found on disk, and what was done about it, `recovery.py`'s.
 
-What this room does not do, as of now: compaction, and recompressing to a topic's `compression.type`.
+What this room does not do, as of now: compaction.
 """
 
 from __future__ import annotations
@@ -65,6 +65,7 @@ class Log(Tail):
         self._recovery_point = found.recovery_point
         self._checkpoint_end = found.recovery_point
         self._cut_count = 0
+        self._flushing: Flush | None = None
         if found.index_paths:
             self._flush_too(*found.index_paths)
         self._new_directory = False
@@ -130,15 +131,20 @@ class Log(Tail):
     # ---- durability ----
 
     def flush_targets(self) -> Flush:
-        """What must reach the disk for everything written so far to be durable. Hand it to `flushed` afterwards."""
+        """What must reach the disk for everything written so far to be durable. Hand it to `flushed` afterwards.
+
+        What an earlier flush that was not reported yet covers is covered again: it may still fail.
+        """
         self._seal()
+        before = self._flushing
         parent = self.path.rpartition("/")[0]
-        flush = Flush(
+        new_names = [self.path] * (self._new_names or self._new_directory) + [parent] * self._new_directory
+        flush = self._flushing = Flush(
             disk=self._disk,
-            files=list(self._unflushed.values()),
-            paths=sorted(self._unflushed_paths),
-            replacement=(f"{self.path}/{EPOCHS_FILE}", self.epochs.encode()) if self.epochs.dirty else None,
-            directories=[self.path] * (self._new_names or self._new_directory) + [parent] * self._new_directory,
+            files={**(before.files if before else {}), **self._unflushed},
+            paths=self._unflushed_paths.union(before.paths if before else ()),
+            replacement=self._epochs_to_replace(before),
+            directories=list(dict.fromkeys([*(before.directories if before else ()), *new_names])),
             end_offset=self.written_end,
             recovery_point=self._unsealed[0].base if self._unsealed else self._checkpoint_end,
             cut_count=self._cut_count,
@@ -148,11 +154,19 @@ class Log(Tail):
         self._new_names = self._new_directory = self.epochs.dirty = False
         return flush
 
+    def _epochs_to_replace(self, before: Flush | None) -> tuple[str, bytes] | None:
+        if self.epochs.dirty or (before is not None and before.replacement is not None):
+            return f"{self.path}/{EPOCHS_FILE}", self.epochs.encode()
+        return None
+
     def flushed(self, flush: Flush) -> None:
-        """`flush.run()` returned: what it covers is durable, unless the log was cut meanwhile."""
-        if flush.cut_count == self._cut_count and flush.end_offset >= self.flushed_end:
-            self.flushed_end = flush.end_offset
-            self._recovery_point = max(self._recovery_point, flush.recovery_point)
+        """`flush.run()` returned: what it covers is durable, unless the log was cut or fenced meanwhile."""
+        if self._flushing is flush:
+            self._flushing = None
+        if self.failed is not None or flush.cut_count != self._cut_count:
+            return
+        self.flushed_end = max(self.flushed_end, flush.end_offset)
+        self._recovery_point = max(self._recovery_point, min(flush.recovery_point, self.flushed_end))
 
     def flush(self) -> None:
         """Flush here and now, in this thread. Raises DiskFault; the log is fenced then."""
@@ -183,8 +197,10 @@ class Log(Tail):
     def close(self, clean: bool) -> None:
         """Let go of the files; before that, when `clean`, write and flush everything.
 
-        Raises DiskFault; the stop was not clean then.
+        Raises DiskFault, also when the log was fenced before; the stop was not clean then.
         """
+        if clean and self.failed is not None:
+            raise self.failed
         if clean:
             self.write()
             if self._grown:
