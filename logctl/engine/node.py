@@ -104,6 +104,7 @@ class Node:
         )
         self._server = Server(self._parts.broker, limits(self.settings), self._say)
         bound = self._listen()
+        self._parts.settings_listeners.append(lambda: self._server.obey(limits(self.settings)))
         self._parts.open(_advertised(self.settings, bound))
         self._parts.metadata.run_snapshot = self._snapshot_aside
         self._describe(cluster_id, "running", [one.address for one in bound])

@@ -439,6 +439,10 @@ class Server:
         self._sweeper = self.loop.call_later(_SWEEP_S, self._sweep_again)
         self.sweep()
 
+    def obey(self, limits: Limits) -> None:
+        """Other limits hold from now on; connections that are open stay. The memory for frames keeps its size."""
+        self.limits = self._door.limits = limits
+
     def sweep(self) -> None:
         """Close who has kept us waiting too long."""
         now_ms = self.now_ms = self._clock()

@@ -30,6 +30,10 @@ class LogConfig:
     flush_ms: int = FOREVER_MS
     file_delete_delay_ms: int = 60_000
     min_insync_replicas: int = 1
+    compression_type: str = "producer"
+    compression_gzip_level: int = -1
+    compression_lz4_level: int = 9
+    compression_zstd_level: int = 3
     producer_id_expiration_ms: int = 24 * 3600 * 1000
 
     @property

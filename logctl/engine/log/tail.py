@@ -26,6 +26,7 @@ from logctl.engine.log.disk import DiskFault, File
 from logctl.engine.log.epochs import LeaderEpochs
 from logctl.engine.log.producer_snapshot import encode as encode_producers
 from logctl.engine.log.producers import ProducerStates
+from logctl.engine.log.recompression import recompressed, target_codec
 from logctl.engine.log.recovery import Found
 from logctl.engine.log.replay import aborted_entry, apply_marker
 from logctl.engine.log.segment import MAX_RELATIVE_OFFSET, OpenFiles, Segment
@@ -127,8 +128,12 @@ class Tail:
         self._max_message_bytes = min(config.max_message_bytes, config.segment_bytes)
         self._after_max_ms = config.message_timestamp_after_max_ms
         self._own_time = config.message_timestamp_type != "CreateTime"
+        self._codec = target_codec(config)
         self._header_suffices = not (
-            self._own_time or config.compacts or config.message_timestamp_before_max_ms < FOREVER_MS
+            self._own_time
+            or config.compacts
+            or config.message_timestamp_before_max_ms < FOREVER_MS
+            or self._codec is not None
         )
         self._active.interval_bytes = config.index_interval_bytes
         self._set_roll_limits()
@@ -187,11 +192,21 @@ class Tail:
                 duplicate = self._check_producer(view, header, origin)
                 if duplicate is not None:
                     return duplicate
+        if origin == CLIENT and self._codec not in (None, headers[0][1].compression):
+            view = self._recompressed(view, headers[0][1])
+            headers = split(view)
         base_offset = headers[0][1].base_offset if origin == REPLICATION else self.end_offset
         for position, header in headers:
             self._append(view[position : position + header.length], header, leader_epoch, now_ms, origin)
         time_ms = now_ms if self._own_time and origin != REPLICATION else -1
         return Appended(base_offset, self.end_offset - 1, time_ms, self.start_offset, False)
+
+    def _recompressed(self, view: memoryview, header: BatchHeader) -> memoryview:
+        """A producer's one batch in the topic's codec. It may have grown too large by that."""
+        assert self._codec is not None
+        made = recompressed(view[: header.length], header, self._codec, self._config)
+        check_size(records.read_header(made), self._config)
+        return made
 
     def _check_producer(self, view: memoryview, header: BatchHeader, origin: str) -> Appended | None:
         """The answer to a duplicate; None if the batch may be written."""
