@@ -36,6 +36,8 @@ def transmit(sock: socket.socket, parts: list[Any]) -> int:
     """
     total = done = 0
     try:
+        if len(parts) == 1 and type(parts[0]) is bytes:
+            total, done = _send_run(sock, parts, 0, parts)
         while done < len(parts) and total < _TURN_BYTES_MAX:
             run = _gather(parts, done)
             if run:

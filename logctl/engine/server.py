@@ -33,6 +33,7 @@ from logctl.engine.flusher import Flushed, Flusher
 from logctl.engine.limits import Door, Limits
 from logctl.engine.metrics import Metrics
 from logctl.engine.notices import Notices
+from logctl.engine.poller import TickLoop
 from logctl.errors import UsageError
 from logctl.wire.schema import Message
 
@@ -94,6 +95,8 @@ class Server:
         self._listening: list[socket.socket] = []
         self._accepted = 0
         self._tick_is_due = False
+        self._turn_ends_tick = False
+        self._deadlines_differ = True
         self._resumable: list[Connection] = []
         self._flusher: Flusher
         self._ticket = 1
@@ -128,7 +131,10 @@ class Server:
             ) from None
         self._flusher = Flusher(loop.call_soon_threadsafe, self._flush_done)
         self._sweeper = loop.call_later(_SWEEP_S, self._sweep_again)
-        self.begin_tick()
+        self.tick_soon()
+        if isinstance(loop, TickLoop):
+            loop.at_end_of_turn(self._end_due_tick)
+            self._turn_ends_tick = True
         return opened
 
     async def stop(self, patience_ms: int = 10_000) -> None:
@@ -137,7 +143,7 @@ class Server:
         self._stop_listening()
         for connection in self.connections.values():
             connection.pause()
-        self.begin_tick()
+        self.tick_soon()
         self.broker.waiting.expire_all(self.now_ms)
         deadline = self.loop.time() + patience_ms / 1000
         while not self._quiet() and self.loop.time() < deadline:
@@ -236,12 +242,19 @@ class Server:
         self.buffers.done(connection)
         self._door.left(connection.peer.host)
         if self.spent and not self.ticking:
-            self.begin_tick()
+            self.tick_soon()
 
     # Ticks.
 
     def begin_tick(self) -> None:
-        """Something happens: note the time, and see to it that the tick ends."""
+        """A descriptor is ready: note the time, and see to it that the tick ends."""
+        self.now_ms = self._clock()
+        self.ticking = True
+        if not self._turn_ends_tick:
+            self.tick_soon()
+
+    def tick_soon(self) -> None:
+        """Something else happens: the same, with the end of the tick in the loop's next turn."""
         self.now_ms = self._clock()
         self.ticking = True
         if not self._tick_is_due:
@@ -250,6 +263,8 @@ class Server:
 
     def _end_due_tick(self) -> None:
         self._tick_is_due = False
+        if not self.ticking:
+            return
         try:
             self.end_tick()
         except Exception:
@@ -280,7 +295,8 @@ class Server:
             self._return_buffers()
         if not self._flusher.busy:
             self._start_flush()
-        self._set_timer()
+        if self._deadlines_differ or self.broker.appends.timed:
+            self._set_timer()
 
     def _settle(self) -> None:
         broker, now_ms = self.broker, self.now_ms
@@ -327,7 +343,7 @@ class Server:
     def resume_soon(self, connection: Connection) -> None:
         """The connection is no longer muted; go on with it at the end of the tick."""
         self._resumable.append(connection)
-        self.begin_tick()
+        self.tick_soon()
 
     def _return_buffers(self) -> None:
         for buffer in self.spent:
@@ -338,6 +354,8 @@ class Server:
             self.resume_soon(starving)
 
     def _set_timer(self) -> None:
+        """Ring when the broker's next deadline comes; quick requests set none, so that not every tick asks."""
+        self._deadlines_differ = False
         due_ms = self.broker.next_deadline_ms()
         if due_ms is None or (self._timer is not None and self._timer_ms <= due_ms):
             return
@@ -349,7 +367,8 @@ class Server:
     def ring(self) -> None:
         """A deadline of the broker's has come."""
         self._timer = None
-        self.begin_tick()
+        self._deadlines_differ = True
+        self.tick_soon()
         try:
             self.broker.tick(self.now_ms)
         except Exception:
@@ -373,7 +392,8 @@ class Server:
             self._finish(finished, self._ticket - 1)
 
     def _flush_done(self, outcome: list[Flushed]) -> None:
-        self.begin_tick()
+        self.tick_soon()
+        self._deadlines_differ = True
         for log, flush, fault in outcome:
             if fault is None:
                 log.flushed(flush)
@@ -403,6 +423,7 @@ class Server:
 
     def handle(self, request: Request[Any]) -> Any:
         """The broker's answer, or UNKNOWN_SERVER_ERROR after a fault of ours. None closes the connection."""
+        self._deadlines_differ = True
         try:
             return self.broker.handle(request, self.now_ms)
         except Exception:
@@ -472,7 +493,7 @@ class Server:
         """When the wall clock was set back, deadlines taken before would come late: answer what waits now."""
         ahead_ms = now_ms - int(self.loop.time() * 1000)
         if ahead_ms < self._clock_ahead_ms - _CLOCK_STEP_MS:
-            self.begin_tick()
+            self.tick_soon()
             self.broker.waiting.expire_all(now_ms)
         self._clock_ahead_ms = ahead_ms
 

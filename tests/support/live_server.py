@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from logctl.engine.limits import Limits
+from logctl.engine.poller import TickLoop
 from logctl.engine.server import Server
 from logctl.engine.settings import Listener
 from logctl.wire.api import API
@@ -31,7 +32,7 @@ class LiveServer:
         self.room = Room(path, **room)
         self.server = Server(self.room.broker, limits or Limits(), self.room.say, clock=lambda: self.room.now_ms)
         self.port = 0
-        self._loop = asyncio.new_event_loop()
+        self._loop = TickLoop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._clients: list[Client] = []
 

@@ -97,5 +97,10 @@ class Appends:
             del self._due[replica]
             self.dirty.add(replica.log)
 
+    @property
+    def timed(self) -> bool:
+        """Whether a timed flush is owed."""
+        return bool(self._due)
+
     def next_deadline_ms(self) -> int | None:
         return min(self._due.values(), default=None)
