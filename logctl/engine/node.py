@@ -32,6 +32,7 @@ from logctl.engine.event_loop import asyncio
 from logctl.engine.folders import Folders
 from logctl.engine.limits import Limits
 from logctl.engine.log.disk import DiskFault, RealDisk
+from logctl.engine.poller import TickLoop
 from logctl.engine.port_owner import port_owner
 from logctl.engine.server import Server, wall_ms
 from logctl.engine.settings import Listener, Settings
@@ -78,7 +79,7 @@ class Node:
         self._say = diary.say
         self._disk = RealDisk()
         self._folders = Folders(settings, self._disk, self._say)
-        self._loop = asyncio.new_event_loop()
+        self._loop = TickLoop()
         self._parts: Assembly
         self._server: Server
         self._snapshot: Thread | None = None
