@@ -8,10 +8,11 @@ callback. That saves a poll and a turn for each tick, most of what a single requ
 
 from __future__ import annotations
 
-import asyncio
 import os
 import selectors
 from collections.abc import Callable
+
+from logctl.engine.event_loop import asyncio
 
 
 class _LastWord(selectors.EpollSelector):

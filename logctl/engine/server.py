@@ -17,7 +17,6 @@ that arrived meanwhile.
 
 from __future__ import annotations
 
-import asyncio
 import errno
 import socket
 import traceback
@@ -29,6 +28,7 @@ from logctl.engine.broker.exchange import said, server_error
 from logctl.engine.broker.request import Peer, Request
 from logctl.engine.buffers import Arena, Buffers
 from logctl.engine.connection import Connection
+from logctl.engine.event_loop import asyncio
 from logctl.engine.flusher import Flushed, Flusher
 from logctl.engine.limits import Door, Limits
 from logctl.engine.metrics import Metrics
