@@ -39,7 +39,7 @@ class Bounds(NamedTuple):
 
     place: Place
     start_offset: int
-    flushed_end: int
+    recovery_point: int
     high_watermark: int
 
 
@@ -83,7 +83,7 @@ class LogDir:
     def checkpoint(self, logs: Iterable[Bounds]) -> None:
         """Note how far each log is on disk, where it begins and what readers have seen. Raises DiskFault."""
         known = list(logs)
-        self._write(checkpoints.RECOVERY_POINTS, {log.place: log.flushed_end for log in known})
+        self._write(checkpoints.RECOVERY_POINTS, {log.place: log.recovery_point for log in known})
         self.save_start_offsets(known)
         self._write(checkpoints.HIGH_WATERMARKS, {log.place: log.high_watermark for log in known})
 

@@ -191,10 +191,14 @@ class Replicas:
             self._say("disk", f"{place.folder} is not served: {fault.message}. {fault.hint}")
             self.fail(directory, fault)
             return
-        for note in log.notes:
-            self._say("recovery", f"{place.folder}: {note}")
-        log.notes.clear()
+        self._tell_notes(log)
         self._adopt(log, topic, number, partition, directory)
+
+    def _tell_notes(self, log: Log) -> None:
+        """What recovery, or the log's own care since then, has to say."""
+        for note in log.notes:
+            self._say("recovery", f"{log.name}: {note}")
+        log.notes.clear()
 
     def _open_log(
         self, image: Image, topic: Topic, place: Place, directory: LogDir, *, known: bool, now_ms: int
@@ -324,11 +328,13 @@ class Replicas:
                 continue
             log = home.replica.log
             try:
+                log.roll_if_due(now_ms)
                 for sentence in log.apply_retention(now_ms, home.replica.high_watermark):
                     self._say("retention", sentence)
                 log.expire_producers(now_ms)
             except DiskFault as fault:
                 self._say("disk", f"{fault.message}. {fault.hint}")
+            self._tell_notes(log)
             if log.purge_due_ms is not None:
                 self._shedding[log] = None
 
@@ -368,7 +374,7 @@ class Replicas:
         for (topic, number), (replica, home) in self._by_name.items():
             if home is directory:
                 log = replica.log
-                yield Bounds(Place(topic, number), log.start_offset, log.flushed_end, replica.high_watermark)
+                yield Bounds(Place(topic, number), log.start_offset, log.recovery_point, replica.high_watermark)
 
     def _remove_due(self, now_ms: int) -> None:
         due = [path for due_ms, path in self._removals if due_ms <= now_ms]

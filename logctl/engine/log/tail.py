@@ -450,7 +450,7 @@ class Tail:
             try:
                 self._snapshots.write(sealed.end_offset, sealed.producers, durable=False)
             except DiskFault as fault:
-                self.notes.append(f"{self.name}: {fault.message}; the next recovery will take longer for it")
+                self.notes.append(f"{fault.message}; the next recovery will take longer for it")
 
     def _write_aborted(self, segment: Segment, entry: AbortedTransaction) -> None:
         """Without its entry an aborted transaction would be shown as committed: this file the log does depend on."""
