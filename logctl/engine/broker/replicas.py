@@ -351,17 +351,26 @@ class Replicas:
                 del self._shedding[log]
 
     def checkpoint(self) -> None:
-        """Note in every directory how far its logs are on disk."""
+        """Note in every directory how far its logs are on disk.
+
+        A recovery point moves only once the indexes below it are durable too: what a log writes now for that is
+        flushed with the next round, and noted the next time.
+        """
         for directory in self.directories:
             if directory.failed:
                 continue
             try:
                 for home in self._by_name.values():
                     if home.directory is directory and home.replica.log.failed is None:
-                        home.replica.log.checkpoint()
+                        self._prepare_recovery_point(home.replica.log)
                 directory.checkpoint(self._bounds(directory))
             except DiskFault as fault:
                 self._say("disk", f"{fault.message}. {fault.hint}")
+
+    def _prepare_recovery_point(self, log: Log) -> None:
+        log.checkpoint()
+        if log.recovery_point < log.written_end:
+            self._appends.dirty.add(log)
 
     def save_start_offsets(self, moved: Iterable[Replica]) -> None:
         """Note where the logs of these replicas begin, so that a crash does not move it back. Raises DiskFault."""
