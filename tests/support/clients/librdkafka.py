@@ -62,7 +62,7 @@ class LibrdkafkaSender:
             "message.max.bytes": sending.max_bytes,
             "delivery.timeout.ms": 60000,
             "error_cb": lambda error: None,
-            "logger": _silence,
+            "logger": SILENCE,
         }
         self._producer = Producer(settings | _IMPATIENT)
         self._closing = threading.Event()
@@ -137,7 +137,7 @@ def _consumer(bootstrap: str, **more: Any) -> Consumer:
         "check.crcs": True,
         "receive.message.max.bytes": 64 << 20,
         "error_cb": lambda error: None,
-        "logger": _silence,
+        "logger": SILENCE,
     }
     return Consumer(settings | _IMPATIENT | more)
 
@@ -152,4 +152,4 @@ class _Silence:
     def log(self, *ignored: object) -> None: ...
 
 
-_silence: Any = _Silence()
+SILENCE: Any = _Silence()
