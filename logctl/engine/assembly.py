@@ -20,15 +20,16 @@ from logctl.engine.broker.metadata import Metadata, Options
 from logctl.engine.broker.replicas import Replicas
 from logctl.engine.broker.replicas import Rules as LogRules
 from logctl.engine.broker.waiting import Waiting
-from logctl.engine.controller.brokers import start_broker
+from logctl.engine.controller.brokers import start_broker, stop_broker
 from logctl.engine.controller.decision import Rules
 from logctl.engine.controller.delta import difference
 from logctl.engine.controller.image import Image, ResourceType
-from logctl.engine.controller.versions import SUPPORTED_FEATURES
+from logctl.engine.controller.versions import RUNNABLE_FEATURES
 from logctl.engine.directory import Identity
 from logctl.engine.log.disk import Disk
 from logctl.engine.log.log import Log
 from logctl.engine.settings import Listener, Settings
+from logctl.wire.errors import WireError
 from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, Feature
 from logctl.wire.messages.broker_registration import Listener as Endpoint
 
@@ -62,20 +63,9 @@ class Assembly:
         """Called when settings have changed while the node runs."""
         self.appends = Appends()
         waiting = Waiting()
-        self.metadata = Metadata.open(
-            disk,
-            paths[0],
-            node_id=settings.node_id,
-            rules=controller_rules(settings, self.cluster_id),
-            clock=clock,
-            new_uuid=new_uuid,
-            mark_dirty=self._mark_dirty,
-            clean=self.directories[0].clean,
-            options=Options(
-                segment_bytes=settings.integer("metadata.log.segment.bytes"),
-                snapshot_interval_bytes=settings.integer("metadata.log.max.record.bytes.between.snapshots"),
-            ),
-        )
+        self.metadata = self._open_metadata(disk, paths[0])
+        for directory in self.directories:
+            directory.begin()
         homes = {PurePath(path) for path in settings.log_dirs}
         self.replicas = Replicas(
             settings.node_id,
@@ -99,6 +89,23 @@ class Assembly:
             say=say,
         )
 
+    def _open_metadata(self, disk: Disk, path: str) -> Metadata:
+        settings = self.settings
+        return Metadata.open(
+            disk,
+            path,
+            node_id=settings.node_id,
+            rules=controller_rules(settings, self.cluster_id),
+            clock=self._clock,
+            new_uuid=self._new_uuid,
+            mark_dirty=self._mark_dirty,
+            clean=self.directories[0].clean,
+            options=Options(
+                segment_bytes=settings.integer("metadata.log.segment.bytes"),
+                snapshot_interval_bytes=settings.integer("metadata.log.max.record.bytes.between.snapshots"),
+            ),
+        )
+
     def open(self, advertised: Sequence[Listener]) -> None:
         """Take office, register under these addresses, open the logs. Raises LogctlError when that cannot be."""
         metadata = self.metadata
@@ -118,10 +125,22 @@ class Assembly:
         """Close everything in order. What fails is said, and recovered at the next start."""
         registered = self.metadata.image.brokers.get(self.settings.node_id)
         self.replicas.close()
+        self._take_leave()
         self.metadata.close()
         for directory in self.directories:
             if not directory.failed:
                 directory.mark_clean(registered.epoch if registered else -1)
+
+    def _take_leave(self) -> None:
+        """Write down that this broker stops in order. Where that fails the log is in trouble, as its closing will say.
+        """
+        self.metadata.listeners.clear()
+        try:
+            self.metadata.decide(
+                lambda controller: stop_broker(controller, self.settings.node_id), lambda decision: None
+            )
+        except WireError as error:
+            self._say("metadata", f"The end of this broker could not be written down: {error.message}")
 
     def tell_notes(self) -> None:
         """Move what the metadata log has to say to the diary."""
@@ -159,7 +178,7 @@ class Assembly:
             cluster_id=self.cluster_id,
             incarnation_id=self._new_uuid(),
             listeners=[Endpoint(one.name, one.host, one.port, 0) for one in advertised],
-            features=[Feature(name, *levels) for name, levels in SUPPORTED_FEATURES.items()],
+            features=[Feature(name, *levels) for name, levels in RUNNABLE_FEATURES.items()],
             rack=self.settings.text("broker.rack") or None,
             log_dirs=[one.directory_id for one in self.replicas.directories],
             previous_broker_epoch=min(one.broker_epoch for one in self.directories),

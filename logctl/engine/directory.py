@@ -22,7 +22,7 @@ from logctl.wire.primitives import uuid_from_text, uuid_text
 
 META_PROPERTIES: Final = "meta.properties"
 LOCK: Final = ".lock"
-DEFAULT_FEATURES: Final[Mapping[str, int]] = {"metadata.version": NEWEST_METADATA_LEVEL}
+DEFAULT_FEATURES: Final[Mapping[str, int]] = {"metadata.version": NEWEST_METADATA_LEVEL, "group.version": 1}
 """What a new cluster finalizes: only what the engine serves. Level 0, which is not written, stands for the rest."""
 
 _RESERVED_DIRECTORY_IDS: Final = 100

@@ -10,9 +10,11 @@ from support.assembled import Assembled
 
 from logctl.engine.broker.dispatch import SERVED
 from logctl.engine.broker.exchange import answer_parts, read_request
+from logctl.engine.controller.decision import Decision
 from logctl.wire import errors
 from logctl.wire.api import API
 from logctl.wire.messages.api_versions import ApiVersionsRequest, ApiVersionsResponse
+from logctl.wire.stored.feature_level_record import FeatureLevelRecord
 
 # What Apache Kafka 4.3.1 answers. Old librdkafka releases switch whole features by the lower bounds.
 APACHE_SAYS = """
@@ -43,6 +45,18 @@ def test_features_tell_what_the_cluster_runs_at(node: Assembled) -> None:
     finalized = {one.name: (one.min_version_level, one.max_version_level) for one in answer.finalized_features}
     assert finalized["metadata.version"] == (30, 30)
     assert answer.finalized_features_epoch >= 0
+
+
+def test_what_the_cluster_has_finalized_and_this_node_does_not_serve_is_not_told(node: Assembled) -> None:
+    carried = [FeatureLevelRecord(name="share.version", feature_level=1)]
+    carried.append(FeatureLevelRecord(name="transaction.version", feature_level=2))
+    node.parts.metadata.decide(lambda controller: Decision(carried, None), lambda decision: None)
+    node.settle()
+    answer = node.ask(ApiVersionsRequest(client_software_name="a", client_software_version="1"), 4)
+    assert {one.name for one in answer.finalized_features} == {"metadata.version", "group.version"}
+    assert {one.name for one in answer.supported_features} == {"metadata.version", "group.version"}
+    node.restart()
+    assert node.parts.metadata.image.features["transaction.version"] == 2
 
 
 def test_a_client_that_cannot_read_a_lowest_level_of_zero_is_not_told_of_it(node: Assembled) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.controller import Cluster, new_topic, numbered_id, registration
 
-from logctl.engine.controller.brokers import fence_broker, register_broker, start_broker, unregister_broker
+from logctl.engine.controller.brokers import fence_broker, register_broker, start_broker, stop_broker, unregister_broker
 from logctl.engine.controller.image import NO_LEADER
 from logctl.engine.controller.producer_ids import allocate_producer_ids
 from logctl.wire import errors
@@ -16,6 +16,7 @@ from logctl.wire.messages.allocate_producer_ids import AllocateProducerIdsReques
 from logctl.wire.messages.broker_registration import Feature
 from logctl.wire.messages.unregister_broker import UnregisterBrokerRequest
 from logctl.wire.stored.feature_level_record import FeatureLevelRecord
+from logctl.wire.stored.partition_change_record import PartitionChangeRecord
 
 
 def test_the_first_registration_gets_its_offset_as_epoch() -> None:
@@ -58,6 +59,36 @@ def test_a_partition_without_leader_gets_one_when_its_broker_is_back() -> None:
     assert cluster.image.topics["orders"].partitions[0].leader == 1
 
 
+@pytest.mark.parametrize("known", ["eligible_leader_replicas", "last_known_elr"])
+def test_a_partition_that_nobody_is_in_sync_with_is_led_by_an_eligible_replica(known: str) -> None:
+    """What Apache Kafka leaves behind when eligible.leader.replicas.version is finalized."""
+    cluster = Cluster()
+    cluster.create(new_topic("orders"))
+    topic_id = cluster.image.topics["orders"].topic_id
+    lost = PartitionChangeRecord(partition_id=0, topic_id=topic_id, leader=NO_LEADER, isr=[], **{known: [1]})
+    cluster.take([lost])
+    cluster.decide(start_broker, registration(1, incarnation_id=numbered_id(5)))
+    partition = cluster.image.topics["orders"].partitions[0]
+    assert (partition.leader, partition.isr, partition.elr, partition.last_known_elr) == (1, (1,), (), ())
+
+
+def test_a_broker_that_stops_in_order_says_so_and_leads_on_afterwards() -> None:
+    cluster = Cluster()
+    cluster.create(new_topic("orders"))
+    cluster.decide(stop_broker, 1)
+    stopped = cluster.image.brokers[1]
+    assert (stopped.fenced, stopped.in_controlled_shutdown) == (True, True)
+    before = len(cluster.log)
+    cluster.decide(stop_broker, 1)
+    assert len(cluster.log) == before, "once is enough"
+    cluster.decide(
+        start_broker, registration(1, incarnation_id=numbered_id(5), previous_broker_epoch=stopped.epoch)
+    )
+    partition = cluster.image.topics["orders"].partitions[0]
+    assert cluster.image.brokers[1].active
+    assert (partition.leader, partition.leader_epoch) == (1, 0)
+
+
 def test_a_broker_that_registers_anew_is_fenced_and_its_partitions_move() -> None:
     cluster = Cluster(brokers=2)
     cluster.create(new_topic("orders", assignment={0: [1, 2]}))
@@ -93,8 +124,8 @@ def test_registrations_that_are_refused(changes: dict[str, Any], code: int) -> N
 
 def test_a_feature_that_was_finalized_must_be_supported() -> None:
     cluster = Cluster()
-    cluster.take([FeatureLevelRecord(name="group.version", feature_level=1)])
-    with pytest.raises(WireError, match=r"group\.version"):
+    cluster.take([FeatureLevelRecord(name="share.version", feature_level=1)])
+    with pytest.raises(WireError, match=r"share\.version"):
         cluster.decide(start_broker, registration(1))
 
 

@@ -56,5 +56,6 @@ def test_a_damaged_one_is_set_aside(tmp_path: Path, content: bytes, reason: str)
 def test_a_clean_shutdown_is_told_once(tmp_path: Path) -> None:
     checkpoints.mark_clean_shutdown(DISK, str(tmp_path), 42)
     assert (tmp_path / ".kafka_cleanshutdown").read_text() == '{"version":0,"brokerEpoch":42}'
-    assert checkpoints.take_clean_shutdown(DISK, str(tmp_path))
-    assert not checkpoints.take_clean_shutdown(DISK, str(tmp_path))
+    assert checkpoints.was_clean_shutdown(DISK, str(tmp_path))
+    checkpoints.remove_clean_shutdown(DISK, str(tmp_path))
+    assert not checkpoints.was_clean_shutdown(DISK, str(tmp_path))

@@ -46,7 +46,10 @@ def test_a_new_directory_gets_an_identity_and_the_first_records(tmp_path: Path) 
     assert read_identity(DISK, str(tmp_path / "data")) == identity
     assert identity == Identity(CLUSTER, 1, (1000).to_bytes(16))
     records = decode_snapshot((tmp_path / "data" / "bootstrap.checkpoint").read_bytes()).records
-    assert [(record.name, record.feature_level) for record in records] == [("metadata.version", 30)]
+    assert [(record.name, record.feature_level) for record in records] == [
+        ("metadata.version", 30),
+        ("group.version", 1),
+    ]
     assert open_directories(DISK, [str(tmp_path / "data")], node_id=1, cluster_id=CLUSTER) == [identity]
 
 

@@ -13,7 +13,7 @@ from support.controller import numbered_id
 from support.metadata import OneNode, running
 
 from logctl.engine.broker.metadata import Options, SnapshotTask
-from logctl.engine.broker.metadata_records import decode_batches, encode_batch
+from logctl.engine.broker.metadata_records import ControlRecord, decode_batches, encode_batch, encode_control_batch
 from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot
 from logctl.engine.controller.decision import Decision
 from logctl.engine.controller.image import Image
@@ -25,11 +25,15 @@ from logctl.errors import OperationFailed
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages.delete_topics import DeleteTopicsRequest
-from logctl.wire.records import CONTROL_LEADER_CHANGE
+from logctl.wire.records import CONTROL_LEADER_CHANGE, CONTROL_SNAPSHOT_FOOTER, CONTROL_SNAPSHOT_HEADER
 from logctl.wire.stored.begin_transaction_record import BeginTransactionRecord
 from logctl.wire.stored.config_record import ConfigRecord
 from logctl.wire.stored.feature_level_record import FeatureLevelRecord
+from logctl.wire.stored.framing import UnknownRecord
+from logctl.wire.stored.k_raft_version_record import KRaftVersionRecord
 from logctl.wire.stored.no_op_record import NoOpRecord
+from logctl.wire.stored.snapshot_footer_record import SnapshotFooterRecord
+from logctl.wire.stored.snapshot_header_record import SnapshotHeaderRecord
 from logctl.wire.stored.topic_record import TopicRecord
 
 SMALL = Options(snapshot_interval_bytes=2_000)
@@ -55,15 +59,18 @@ def test_a_new_node_elects_itself_and_begins_with_the_bootstrap_records(tmp_path
     node.format()
     metadata = node.open()
     assert metadata.is_leader
-    assert (metadata.leader_id, metadata.epoch, metadata.high_watermark) == (1, 1, 2)
-    assert metadata.image.features == {"metadata.version": 30}
+    assert (metadata.leader_id, metadata.epoch, metadata.high_watermark) == (1, 1, 3)
+    assert metadata.image.features == {"metadata.version": 30, "group.version": 1}
 
     first, second = decode_batches(segment(node).read_bytes())
     [control] = first.controls
     message: Any = control.message
     assert (control.kind, message.leader_id, first.header.leader_epoch) == (CONTROL_LEADER_CHANGE, 1, 1)
     assert [voter.voter_id for voter in message.granting_voters] == [1]
-    assert second.records == [FeatureLevelRecord(name="metadata.version", feature_level=30)]
+    assert second.records == [
+        FeatureLevelRecord(name="metadata.version", feature_level=30),
+        FeatureLevelRecord(name="group.version", feature_level=1),
+    ]
     state = json.loads((node.log_directory / "quorum-state").read_bytes())
     assert state == {
         "clusterId": "",
@@ -455,23 +462,59 @@ def test_a_newer_metadata_version_in_a_snapshot_is_refused_untouched(tmp_path: P
     assert node.files() == before
 
 
-def test_a_feature_this_engine_does_not_serve_is_refused(tmp_path: Path) -> None:
+def test_a_feature_that_this_engine_does_not_serve_is_carried(tmp_path: Path) -> None:
     node = running(tmp_path)
     append_raw(node, FeatureLevelRecord(name="share.version", feature_level=1))
-    with pytest.raises(OperationFailed, match=r"share\.version is at level 1"):
+    assert node.open().image.features["share.version"] == 1
+
+
+@pytest.mark.parametrize(("name", "level"), [("share.version", 2), ("queues.version", 1)])
+def test_a_feature_or_level_from_the_future_is_refused_untouched(tmp_path: Path, name: str, level: int) -> None:
+    node = running(tmp_path)
+    append_raw(node, FeatureLevelRecord(name=name, feature_level=level))
+    before = node.files()
+    with pytest.raises(OperationFailed, match=rf"{name} is at level {level}"):
         node.open()
+    assert node.files() == before
 
 
-class FromTheFuture:
-    api_key = 99
+def snapshot_from_the_future(records: list[Any], controls: list[ControlRecord], now_ms: int) -> bytes:
+    """As `encode_snapshot`, with control records behind the header as a quorum with dynamic voters has them."""
+    header = ControlRecord(CONTROL_SNAPSHOT_HEADER, SnapshotHeaderRecord())
+    footer = ControlRecord(CONTROL_SNAPSHOT_FOOTER, SnapshotFooterRecord())
+    parts = [encode_control_batch([header, *controls], now_ms=now_ms)]
+    parts.append(encode_batch(records, lambda kind: 9 if kind == 3 else 0, now_ms=now_ms, base_offset=1))
+    parts.append(encode_control_batch([footer], now_ms=now_ms, base_offset=1 + len(records)))
+    return b"".join(parts)
 
-    def encode(self, version: int) -> bytes:
-        return b""
+
+@pytest.mark.parametrize(
+    ("record", "controls", "sentence"),
+    [
+        (UnknownRecord(99, 0, b"?"), [], "of type 99, which this version does not know"),
+        (UnknownRecord(3, 9, b"?"), [], "PartitionRecord is written in version 9"),
+        (NoOpRecord(), [ControlRecord(5, KRaftVersionRecord(kraft_version=1))], r"keeps its voters in the log"),
+        (NoOpRecord(), [ControlRecord(77, UnknownRecord(77, -1, b"\0\0"))], "control record of kind 77"),
+    ],
+)
+def test_a_snapshot_that_needs_a_newer_version_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, record: Any, controls: list[ControlRecord], sentence: str
+) -> None:
+    node = running(tmp_path)
+    end = node.metadata.log_end
+    node.crash()
+    data = snapshot_from_the_future([record], controls, node.now_ms)
+    (node.log_directory / SnapshotId(end, 1).file_name).write_bytes(data)
+    before = node.files()
+    with pytest.raises(OperationFailed, match=sentence) as refusal:
+        node.open()
+    assert "Use a version of the engine that can run it" in refusal.value.hint
+    assert node.files() == before
 
 
 def test_a_record_of_unknown_type_is_refused_untouched(tmp_path: Path) -> None:
     node = running(tmp_path)
-    append_raw(node, FromTheFuture())
+    append_raw(node, UnknownRecord(99, 0, b""))
     before = node.files()
     with pytest.raises(OperationFailed, match="of type 99, which this version does not know"):
         node.open()

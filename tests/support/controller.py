@@ -35,7 +35,7 @@ def registration(broker_id: int = 1, rack: str | None = None, **changes: Any) ->
         "cluster_id": CLUSTER_ID,
         "incarnation_id": numbered_id(100 + broker_id),
         "listeners": [Listener("PLAINTEXT", f"host{broker_id}", 9092, 0)],
-        "features": [Feature("metadata.version", 7, 30)],
+        "features": [Feature("metadata.version", 7, 30), Feature("group.version", 0, 1)],
         "rack": rack,
         "log_dirs": [numbered_id(200 + broker_id)],
     }

@@ -53,12 +53,17 @@ class LogDir:
         self.failed = False
         self.notes: list[str] = []
         self.broker_epoch = _epoch_of_the_last_stop(disk, path)
-        self.clean = checkpoints.take_clean_shutdown(disk, path)
+        self.clean = checkpoints.was_clean_shutdown(disk, path)
         self._recovery_points = self._read(checkpoints.RECOVERY_POINTS)
         self._starts = self._read(checkpoints.LOG_START_OFFSETS)
 
     def _read(self, name: str) -> checkpoints.Offsets:
         return checkpoints.read_offsets(self.disk, f"{self.path}/{name}", self.notes)
+
+    def begin(self) -> None:
+        """The directory will be written to: what said that it was left in order goes. Raises DiskFault."""
+        if self.clean:
+            checkpoints.remove_clean_shutdown(self.disk, self.path)
 
     def path_of(self, place: Place) -> str:
         return f"{self.path}/{place.folder}"

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 from logctl.engine.broker.metadata_records import (
     Batch,
     ControlRecord,
-    UnreadableRecord,
+    DamagedBatch,
     VersionOf,
     decode_batches,
     encode_batch,
@@ -50,6 +50,7 @@ class Snapshot(NamedTuple):
 
     last_append_ms: int
     records: list[Any]
+    controls: list[ControlRecord]
 
 
 def encode_snapshot(
@@ -68,16 +69,17 @@ def encode_snapshot(
 
 
 def decode_snapshot(data: bytes) -> Snapshot:
-    """Raises UnreadableRecord when the file is not a whole snapshot."""
+    """Raises DamagedBatch when the file is not a whole snapshot, UnreadableRecord when a record makes no sense."""
     batches = list(decode_batches(data))
     if not batches or sum(batch.header.length for batch in batches) != len(data):
-        raise UnreadableRecord("the file ends inside a batch")
+        raise DamagedBatch("the file ends inside a batch")
     header, footer = _kinds(batches[0]), _kinds(batches[-1])
     if CONTROL_SNAPSHOT_HEADER not in header or CONTROL_SNAPSHOT_FOOTER not in footer:
-        raise UnreadableRecord("the file does not begin with a snapshot header and end with a snapshot footer")
+        raise DamagedBatch("the file does not begin with a snapshot header and end with a snapshot footer")
     first: Any = header[CONTROL_SNAPSHOT_HEADER]
     records = [record for batch in batches for record in batch.records]
-    return Snapshot(first.last_contained_log_timestamp, records)
+    controls = [control for batch in batches for control in batch.controls]
+    return Snapshot(first.last_contained_log_timestamp, records, controls)
 
 
 def _kinds(batch: Batch) -> dict[int, Any]:

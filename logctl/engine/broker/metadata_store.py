@@ -14,12 +14,19 @@ happened since the last snapshot, not as long as the history.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from logctl.engine.broker.metadata_records import Batch, UnreadableRecord, decode_batches
-from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, SnapshotId, decode_snapshot, list_snapshots
+from logctl.engine.broker.metadata_records import (
+    Batch,
+    ControlRecord,
+    DamagedBatch,
+    UnreadableRecord,
+    decode_batches,
+    describe_unknown,
+)
+from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, Snapshot, SnapshotId, decode_snapshot, list_snapshots
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import Draft, InconsistentRecord
 from logctl.engine.controller.versions import feature_objection
@@ -30,6 +37,8 @@ from logctl.engine.log.log import Log
 from logctl.engine.log.scan import Scanner, sound_batch_follows
 from logctl.engine.log.segment import OpenFiles
 from logctl.errors import OperationFailed
+from logctl.wire.records import CONTROL_KRAFT_VERSION
+from logctl.wire.stored.framing import UnknownRecord
 
 TOPIC: Final = "__cluster_metadata"
 TOPIC_ID: Final = bytes(15) + b"\x01"
@@ -38,6 +47,7 @@ LARGEST_BATCH_BYTES: Final = 8 << 20
 """What Apache's readers of the metadata log accept."""
 _READ_BYTES: Final = 1 << 20
 _HINT: Final = "Nothing was changed. Restore the directory from a backup"
+_TOO_NEW: Final = "Nothing was changed. Use a version of the engine that can run it"
 
 
 @dataclass(slots=True)
@@ -109,48 +119,72 @@ def read_bootstrap(disk: Disk, log_dir: str) -> list[Any] | None:
     if not disk.exists(path):
         return None
     try:
-        return decode_snapshot(disk.read_file(path)).records
+        found = decode_snapshot(disk.read_file(path))
     except UnreadableRecord as damage:
         raise OperationFailed(f"{path} cannot be used: {damage}", _HINT) from None
+    check_controls(found.controls, path)
+    for record in found.records:
+        check_known(record, path)
+    return found.records
 
 
 def _newest_snapshot(disk: Disk, path: str, notes: list[str]) -> tuple[SnapshotId | None, Image]:
-    """The newest snapshot that can be read, and its image. Those that cannot are set aside."""
+    """The newest snapshot that can be read, and its image. Damaged ones are set aside; one that is whole and still
+    makes no sense stops the start."""
     broken: list[tuple[SnapshotId, str]] = []
     found: tuple[SnapshotId | None, Image] = (None, Image())
     for snapshot in list_snapshots(disk, path):
+        file = f"{path}/{snapshot.file_name}"
         try:
-            records = decode_snapshot(disk.read_file(f"{path}/{snapshot.file_name}")).records
-        except UnreadableRecord as damage:
+            found = snapshot, _image_of(file, decode_snapshot(disk.read_file(file)))
+            break
+        except DamagedBatch as damage:
             broken.append((snapshot, str(damage)))
-            continue
-        found = snapshot, _image_of(f"{path}/{snapshot.file_name}", records)
-        break
+        except UnreadableRecord as problem:
+            raise OperationFailed(f"{file} cannot be used: {problem}", _HINT) from None
     _check_reach(disk, path, found[0], broken)
     for snapshot, reason in broken:
         set_aside(disk, f"{path}/{snapshot.file_name}", f"The snapshot cannot be used ({reason})", notes)
     return found
 
 
-def _image_of(file: str, records: list[Any]) -> Image:
+def _image_of(file: str, snapshot: Snapshot) -> Image:
+    check_controls(snapshot.controls, file)
     draft = Draft()
-    for record in records:
+    for record in snapshot.records:
         replay_checked(draft, record, file)
     return draft.image()
 
 
 def replay_checked(draft: Draft, record: Any, file: str) -> None:
     """Replay one stored record. Raises OperationFailed when it cannot be true or needs a newer version."""
+    check_known(record, file)
     try:
         draft.replay(record)
     except InconsistentRecord as contradiction:
         raise OperationFailed(f"{file} contradicts itself: {contradiction}", _HINT) from None
+
+
+def check_known(record: Any, file: str) -> None:
+    """Raises OperationFailed for a record or a feature that came after this version."""
+    if isinstance(record, UnknownRecord):
+        raise OperationFailed(f"{file} cannot be used: {describe_unknown(record)}", _TOO_NEW)
     if hasattr(record, "feature_level"):
         objection = feature_objection(record.name, record.feature_level)
         if objection:
+            raise OperationFailed(f"{file} cannot be used: {objection}", _TOO_NEW)
+
+
+def check_controls(controls: Iterable[ControlRecord], file: str) -> None:
+    """Raises OperationFailed when the quorum is kept in a way that this version does not know."""
+    for control in controls:
+        if isinstance(control.message, UnknownRecord):
+            raise OperationFailed(f"{file} cannot be used: it has a control record of kind {control.kind}", _TOO_NEW)
+        if control.kind == CONTROL_KRAFT_VERSION and control.message.kraft_version > 0:
             raise OperationFailed(
-                f"{file} cannot be used: {objection}",
-                "Nothing was changed. Use a version of the engine that can run it",
+                f"{file} cannot be used: its quorum keeps its voters in the log (kraft.version "
+                f"{control.message.kraft_version}), this version knows voters by configuration (kraft.version 0)",
+                _TOO_NEW,
             )
 
 
@@ -207,6 +241,8 @@ class _Replay:
             if header[0] + header[6] >= self.start:
                 pending.append((position, header[1] + 12))
         for batch in self._read(path, pending):
+            if batch.controls:
+                check_controls(batch.controls, path)
             for record in batch.records:
                 replay_checked(draft, record, path)
         self.bytes += sum(length for _, length in pending)

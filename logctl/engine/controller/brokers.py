@@ -51,12 +51,44 @@ def start_broker(controller: Controller, request: BrokerRegistrationRequest) -> 
     image = apply(controller.image, records)
     orderly = before is not None and before.epoch == request.previous_broker_epoch
     for topic_id, number, partition in _partitions_of(image, request.broker_id):
-        leader = partition.leader
-        if leader == NO_LEADER or (leader == request.broker_id and not orderly):
-            leader = best_leader(image, partition)
-            if leader != NO_LEADER:
-                records.append(PartitionChangeRecord(partition_id=number, topic_id=topic_id, leader=leader))
+        if partition.leader == NO_LEADER or (partition.leader == request.broker_id and not orderly):
+            change = _election(image, partition)
+            if change is not None:
+                change.topic_id, change.partition_id = topic_id, number
+                records.append(change)
     return Decision(records, BrokerRegistrationResponse(broker_epoch=broker.epoch))
+
+
+def _election(image: Image, partition: Partition) -> PartitionChangeRecord | None:
+    """Who leads from now on: somebody in sync, else an eligible replica, else the last one that was (KIP-966)."""
+    leader = best_leader(image, partition)
+    if leader != NO_LEADER:
+        return PartitionChangeRecord(leader=leader)
+    for broker_id in (*partition.elr, *partition.last_known_elr):
+        if broker_id in image.brokers and image.brokers[broker_id].active:
+            return PartitionChangeRecord(
+                leader=broker_id,
+                isr=[broker_id],
+                leader_recovery_state=0,
+                eligible_leader_replicas=[],
+                last_known_elr=[],
+            )
+    return None
+
+
+def stop_broker(controller: Controller, broker_id: int) -> Decision[None]:
+    """Say that a broker stops in order: for the node that is its own controller.
+
+    It goes on leading what it leads, as nobody else could; whoever starts next on its directory may register at once,
+    without waiting for a session to end.
+    """
+    broker = controller.image.brokers.get(broker_id)
+    if broker is None or broker.in_controlled_shutdown:
+        return Decision([], None)
+    change = BrokerRegistrationChangeRecord(
+        broker_id=broker_id, broker_epoch=broker.epoch, fenced=1, in_controlled_shutdown=1
+    )
+    return Decision([change], None)
 
 
 def _check_registration(controller: Controller, request: BrokerRegistrationRequest) -> None:
@@ -129,10 +161,14 @@ def fence_broker(image: Image, broker: Broker) -> list[Any]:
 
 
 def unregister_broker(controller: Controller, request: UnregisterBrokerRequest) -> Decision[UnregisterBrokerResponse]:
-    """Forget a broker; its replicas stay assigned to it. Raises WireError BROKER_ID_NOT_REGISTERED."""
+    """Forget a broker that is fenced; its replicas stay assigned to it. Raises WireError."""
     broker = controller.image.brokers.get(request.broker_id)
     if broker is None:
         raise WireError(errors.BROKER_ID_NOT_REGISTERED, f"Broker {request.broker_id} is not registered")
+    if not broker.fenced:
+        raise WireError(
+            errors.INVALID_REQUEST, f"Broker {request.broker_id} is alive; stop it for good before it is forgotten"
+        )
     records: list[Any] = partitions_without(controller.image, broker.broker_id)
     records.append(UnregisterBrokerRecord(broker_id=broker.broker_id, broker_epoch=broker.epoch))
     return Decision(records, UnregisterBrokerResponse(error_message=None))

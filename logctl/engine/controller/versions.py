@@ -6,6 +6,7 @@ Apache Kafka 4.3). Records that are not listed have one version only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 OLDEST_METADATA_LEVEL: Final = 7
@@ -24,8 +25,22 @@ _SINCE: Final[dict[int, tuple[tuple[int, int], ...]]] = {
 
 SUPPORTED_FEATURES: Final[dict[str, tuple[int, int]]] = {
     "metadata.version": (OLDEST_METADATA_LEVEL, NEWEST_METADATA_LEVEL),
+    "group.version": (0, 1),
 }
-"""Features this engine serves, with the lowest and highest level it can run. What it lacks is not listed."""
+"""Features this engine serves, with the lowest and highest level it can run: what clients are told."""
+
+CARRIED_FEATURES: Final[dict[str, tuple[int, int]]] = {
+    "transaction.version": (0, 2),
+    "eligible.leader.replicas.version": (0, 1),
+    "share.version": (0, 1),
+    "streams.version": (0, 1),
+}
+"""Features of Apache Kafka 4.3 that this engine does not serve. A cluster may have them finalized: their level and
+their records are kept as they are, and clients are not told of them.
+"""
+
+RUNNABLE_FEATURES: Final = SUPPORTED_FEATURES | CARRIED_FEATURES
+"""With what a cluster may be run, or a directory be used, by this engine."""
 
 _NAMES: Final = (
     *("3.3-IV3", "3.4-IV0", "3.5-IV0", "3.5-IV1", "3.5-IV2", "3.6-IV0", "3.6-IV1", "3.6-IV2"),
@@ -47,9 +62,15 @@ def record_version(api_key: int, level: int) -> int:
 
 def feature_objection(name: str, level: int) -> str | None:
     """Why a finalized feature keeps this engine from reading a metadata log; None when it does not."""
-    lowest, highest = SUPPORTED_FEATURES.get(name, (0, 0))
+    lowest, highest = RUNNABLE_FEATURES.get(name, (0, 0))
     if lowest <= level <= highest:
         return None
     if name == "metadata.version":
         return f"its metadata.version is {level_name(level)}, this version reads up to {level_name(highest)}"
     return f"its feature {name} is at level {level}, this version runs at most {highest}"
+
+
+def served_features(finalized: Mapping[str, int]) -> dict[str, int]:
+    """Of what the cluster has finalized that which clients may rely on here: served features above level 0."""
+    levels = ((name, min(finalized.get(name, 0), highest)) for name, (_, highest) in SUPPORTED_FEATURES.items())
+    return {name: level for name, level in levels if level > 0}

@@ -74,14 +74,15 @@ def mark_clean_shutdown(disk: Disk, directory: str, broker_epoch: int) -> None:
     disk.write_file(f"{directory}/{CLEAN_SHUTDOWN}", data.encode())
 
 
-def take_clean_shutdown(disk: Disk, directory: str) -> bool:
-    """Whether the last stop was orderly. The mark is removed, durably: it speaks of one stop only."""
-    path = f"{directory}/{CLEAN_SHUTDOWN}"
-    if not disk.exists(path):
-        return False
-    disk.remove(path)
+def was_clean_shutdown(disk: Disk, directory: str) -> bool:
+    """Whether the last stop was orderly."""
+    return disk.exists(f"{directory}/{CLEAN_SHUTDOWN}")
+
+
+def remove_clean_shutdown(disk: Disk, directory: str) -> None:
+    """Remove the mark, durably, before anything changes: it speaks of one stop only. Raises DiskFault."""
+    disk.remove(f"{directory}/{CLEAN_SHUTDOWN}")
     disk.sync_dir(directory)
-    return True
 
 
 def set_aside(disk: Disk, path: str, reason: str, notes: list[str]) -> None:

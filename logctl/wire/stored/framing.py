@@ -17,21 +17,19 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from enum import IntEnum
 from importlib import import_module
 from typing import Final, NamedTuple
 
 from logctl.wire.primitives import Buffer, MalformedMessage, uvarint, uvarint_bytes
-from logctl.wire.schema import Message
+from logctl.wire.schema import Message, Reader
 
 FRAME_VERSION: Final = 1
 _INT16: Final = struct.Struct(">h")
 _CONTROL_KEY: Final = struct.Struct(">hh")
 
 
-@dataclass(frozen=True, slots=True)
-class UnknownRecord:
+class UnknownRecord(NamedTuple):
     """A record of a type or version from the future: `raw` is its body."""
 
     api_key: int
@@ -63,18 +61,39 @@ class Catalogue:
 
 def read_metadata_record(value: Buffer) -> tuple[Message | UnknownRecord, int]:
     """The message in a record of the metadata log, and its version. Raises MalformedMessage."""
+    if len(value) > 2 and value[0] == FRAME_VERSION and value[1] < 0x80 > value[2]:
+        api_key, version, position = value[1], value[2], 3
+    else:
+        api_key, version, position = _read_frame(value)
+    reader = _metadata_readers.get((api_key, version)) or _metadata_reader(api_key, version)
+    if reader is None:
+        return UnknownRecord(api_key, version, bytes(value[position:])), version
+    message, end = reader(value, position)
+    if end != len(value):
+        raise MalformedMessage(f"{len(value) - end} bytes behind the {type(message).__name__} of a metadata record")
+    return message, version
+
+
+def _read_frame(value: Buffer) -> tuple[int, int, int]:
+    """Type, version, and where the body begins."""
     frame_version, position = uvarint(value, 0)
     if frame_version != FRAME_VERSION:
         raise MalformedMessage(f"metadata record in a frame of version {frame_version}, not {FRAME_VERSION}")
     api_key, position = uvarint(value, position)
     version, position = uvarint(value, position)
+    return api_key, version, position
+
+
+_metadata_readers: dict[tuple[int, int], Reader] = {}
+"""By type and version: a start reads thousands of records of very few kinds."""
+
+
+def _metadata_reader(api_key: int, version: int) -> Reader | None:
     record = METADATA_RECORDS.get(api_key)
     if record is None or version not in record.versions:
-        return UnknownRecord(api_key, version, bytes(value[position:])), version
-    message, end = record.decode(value, version, position)
-    if end != len(value):
-        raise MalformedMessage(f"{len(value) - end} bytes behind the {record.__name__} of a metadata record")
-    return message, version
+        return None
+    reader = _metadata_readers[api_key, version] = record.reader(version)
+    return reader
 
 
 def metadata_record_bytes(message: Message | UnknownRecord, version: int) -> bytes:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from logctl.engine.broker.dispatch import SERVED
 from logctl.engine.broker.request import Request
-from logctl.engine.controller.versions import SUPPORTED_FEATURES
+from logctl.engine.controller.versions import SUPPORTED_FEATURES, served_features
 from logctl.wire import errors
 from logctl.wire.api import API
 from logctl.wire.messages.api_versions import (
@@ -66,5 +66,5 @@ def _add_features(broker: Broker, response: ApiVersionsResponse, lowest: int) ->
         SupportedFeatureKey(name, *levels) for name, levels in SUPPORTED_FEATURES.items() if levels[0] >= lowest
     ]
     response.finalized_features_epoch = broker.metadata.applied_offset - 1
-    finalized = broker.metadata.image.features.items()
-    response.finalized_features = [FinalizedFeatureKey(name, level, level) for name, level in finalized if level > 0]
+    finalized = served_features(broker.metadata.image.features)
+    response.finalized_features = [FinalizedFeatureKey(name, level, level) for name, level in finalized.items()]
