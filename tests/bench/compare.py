@@ -6,7 +6,8 @@ Needs a JDK 17 and Maven (once, for Apache's artifacts). For each flush mode bot
 warm-up on each, every load runs on the one and then on the other, `--rounds` times over, and the table shows medians.
 The broker that is not measured stands idle (Apache Kafka takes about a percent of a core for that, ours nothing).
 Before each run dirty pages are written out, so that no broker pays for the other's, and each run has a fresh topic of
-4 partitions. CPU is what the kernel counts for the broker's process; its client's is not in it.
+4 partitions. CPU is what the kernel counts for the broker's process; its client's is not in it. On a machine with other
+work, `--quiet 15` repeats each run that others disturbed, whatever it had shown.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
@@ -57,6 +59,10 @@ ROWS = (
     Row("consume", "consume"),
     Row("latency", "pace", modes=("os", "every append")),
 )
+OTHERS = "others' share of the machine, percent"
+"""Of whatever else ran, kernel threads that write pages out included. High figures spoil throughput and latency."""
+DISCARDED = "discarded runs, others' percent"
+REPEATS_MAX = 20
 FILLED = "filled"
 FILL_BYTES = 1 << 30
 
@@ -73,9 +79,9 @@ def main() -> int:
         if "start" in options.rows:
             run_starts(Path(scratch) / "start", options, samples)
     print(render(samples))
-    print(circumstances(options))
+    print(circumstances(options, samples))
     if options.json:
-        facts = {"samples": samples, "goals": GOALS, "circumstances": circumstances(options)}
+        facts = {"samples": samples, "goals": GOALS, "circumstances": circumstances(options, samples)}
         Path(options.json).write_text(json.dumps(facts, indent=1) + "\n")
     return 0
 
@@ -86,6 +92,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=8.0, help="of each run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each load on each broker")
     parser.add_argument("--rows", default=every, type=lambda text: text.split(","), help=f"which loads: {every}")
+    parser.add_argument("--quiet", type=float, help="repeat runs in which other processes took more percent than this")
     parser.add_argument("--brokers", default=",".join(BROKERS), type=lambda text: text.split(","))
     parser.add_argument("--json", help="write every sample to this file")
     parser.add_argument("--directory", help="where the brokers keep their data (default: the temporary directory)")
@@ -102,7 +109,7 @@ def run_mode(mode: str, rows: list[Row], scratch: Path, options: argparse.Namesp
             prepare(one, rows)
         for (number, row), name in itertools.product(enumerate(rows * options.rounds), options.brokers):
             say(f"{mode}: {row.name} on {name} ({number // len(rows) + 1}/{options.rounds})")
-            measure(brokers[name], name, mode, row, options.seconds, samples)
+            measure(brokers[name], name, mode, row, options, samples)
         for name, one in brokers.items():
             if mode == "os":
                 samples["memory after"][name].append(process.rss_mib(one.pid))
@@ -133,14 +140,41 @@ def prepare(one: Broker, rows: list[Row]) -> None:
 _numbers = itertools.count(1)
 
 
-def measure(one: Broker, name: str, mode: str, row: Row, seconds: float, samples: Samples) -> None:
+class Run(NamedTuple):
+    """One load on one broker: what load.py told, what the broker and everybody else used meanwhile."""
+
+    result: dict[str, float]
+    cpu_s: float
+    others_percent: float
+
+
+def measure(one: Broker, name: str, mode: str, row: Row, options: argparse.Namespace, samples: Samples) -> None:
+    run = run_once(one, row, options.seconds)
+    for _ in range(REPEATS_MAX):
+        if options.quiet is None or run.others_percent <= options.quiet:
+            break
+        say(f"  disturbed: others took {run.others_percent:.0f} % of the machine; again")
+        samples[DISCARDED]["runs"].append(run.others_percent)
+        run = run_once(one, row, options.seconds)
+    note(run, name, f"{row.name}, {mode}", row, samples)
+
+
+def run_once(one: Broker, row: Row, seconds: float) -> Run:
     os.sync()
     with ExitStack() as after:
         where = FILLED if row.load == "consume" else after.enter_context(topic(one, f"{row.name}-{next(_numbers)}"))
-        before = process.cpu_s(one.pid)
+        before, client, busy = process.cpu_s(one.pid), process.children_cpu_s(), process.machine_busy_s()
+        began = time.monotonic()
         result = load(one, row.load, where, "--seconds", str(seconds), *row.args)
         used = process.cpu_s(one.pid) - before
-    label = f"{row.name}, {mode}"
+        others = process.machine_busy_s() - busy - used - (process.children_cpu_s() - client)
+        share = others / (time.monotonic() - began) / (os.cpu_count() or 1)
+    return Run(result, used, 100 * share)
+
+
+def note(run: Run, name: str, label: str, row: Row, samples: Samples) -> None:
+    result, used = run.result, run.cpu_s
+    samples[OTHERS][name].append(run.others_percent)
     if row.load == "pace":
         for quantity in ("p50_ms", "p99_ms", "p999_ms", "max_ms"):
             samples[f"{label}: {quantity}"][name].append(result[quantity])
@@ -185,7 +219,7 @@ def run_starts(scratch: Path, options: argparse.Namespace, samples: Samples) -> 
                 samples["start: s"][name].append(took)
 
 
-def circumstances(options: argparse.Namespace) -> str:
+def circumstances(options: argparse.Namespace, samples: Samples) -> str:
     facts = [
         f"Apache Kafka {VERSION} (heap 1 GiB, G1)",
         f"logctl on Python {platform.python_version()}",
@@ -195,15 +229,17 @@ def circumstances(options: argparse.Namespace) -> str:
         f"{options.rounds} rounds of {options.seconds:g} s",
         time.strftime("%Y-%m-%d"),
     ]
+    others = sorted(share for shares in samples[OTHERS].values() for share in shares)
+    if others:
+        typical, worst = statistics.median(others), others[-1]
+        facts.append(f"other processes took {typical:.0f} % of the machine (up to {worst:.0f} %)")
+    if options.quiet is not None:
+        facts.append(f"{len(samples[DISCARDED]['runs'])} runs above {options.quiet:g} % repeated")
     return ", ".join(facts)
 
 
 def say(what: str) -> None:
     print(what, file=sys.stderr, flush=True)
-
-
-def median(values: list[float]) -> float:
-    return statistics.median(values)
 
 
 if __name__ == "__main__":
