@@ -132,6 +132,10 @@ def test_a_feature_that_was_finalized_must_be_supported() -> None:
 def test_a_broker_is_forgotten_on_request() -> None:
     cluster = Cluster(brokers=2)
     cluster.create(new_topic("orders", assignment={0: [2, 1]}))
+    with pytest.raises(WireError) as refusal:
+        cluster.decide(unregister_broker, UnregisterBrokerRequest(broker_id=2))
+    assert refusal.value.code == errors.INVALID_REQUEST, "it is alive"
+    cluster.take(fence_broker(cluster.image, cluster.image.brokers[2]))
     cluster.decide(unregister_broker, UnregisterBrokerRequest(broker_id=2))
     assert list(cluster.image.brokers) == [1]
     assert cluster.image.topics["orders"].partitions[0].leader == 1

@@ -48,9 +48,16 @@ SERVED: Final = (
     33,  # AlterConfigs
     37,  # CreatePartitions
     42,  # DeleteGroups
+    43,  # ElectLeaders
     44,  # IncrementalAlterConfigs
     47,  # OffsetDelete
+    48,  # DescribeClientQuotas
+    50,  # DescribeUserScramCredentials
+    55,  # DescribeQuorum
+    57,  # UpdateFeatures
     60,  # DescribeCluster
+    61,  # DescribeProducers
+    64,  # UnregisterBroker
     68,  # ConsumerGroupHeartbeat
     69,  # ConsumerGroupDescribe
     74,  # ListConfigResources
