@@ -96,7 +96,9 @@ def test_what_is_not_visible_yet_is_not_found(room: Room) -> None:
     produce(room, 900, flush=False)
     assert ask_now(room, LATEST).offset == 4
     assert ask_now(room, NOW_MS + 900).offset == -1
+    assert ask_now(room, MAX_TIMESTAMP).offset == -1
     room.flush()
+    assert ask_now(room, MAX_TIMESTAMP).offset == 4
     assert ask_now(room, LATEST).offset == 5
     assert ask_now(room, NOW_MS + 900).offset == 4
 

@@ -10,6 +10,7 @@ from support.broker_room import batch
 from support.live_server import LiveServer
 from support.waiting import wait_until
 
+from logctl.engine.connection import Connection
 from logctl.engine.limits import Limits
 from logctl.wire import errors
 from logctl.wire.messages.api_versions import ApiVersionsRequest
@@ -17,6 +18,10 @@ from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
 
 HELLO = ApiVersionsRequest("test", "1")
+
+
+def connections(live: LiveServer) -> list[Connection]:
+    return list(live.server.connections.values())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,8 @@ def test_a_frame_must_be_completed_in_time_and_more_time_is_given_for_more_bytes
         slow, slower = live.connect(), live.connect()
         slow.sock.sendall(struct.pack(">i", 90 << 20) + bytes(640 << 10))
         slower.sock.sendall(struct.pack(">i", 100) + bytes(10))
-        wait_until(lambda: sum(one.filled for one in live.server.connections.values()) > 640 << 10, "the bytes", 10)
+        arrived = [14, 4 + (640 << 10)]
+        wait_until(lambda: sorted(one.filled for one in connections(live)) == arrived, "the bytes", 10)
         live.pass_time(31_000)
         assert slower.is_closed()
         assert live.said("did not complete a request: 14 bytes in 31 s")

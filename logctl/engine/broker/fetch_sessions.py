@@ -56,15 +56,15 @@ class Wanted:
         return (self.name if self.topic_id == ZERO_UUID else self.topic_id), self.asked.partition
 
     def note(self, told: PartitionData) -> bool:
-        """Whether a session must tell this, remembering that it does."""
-        news = bool(told.records) or told.diverging_epoch.epoch >= 0 or told.preferred_read_replica >= 0
+        """Whether a session must tell this, remembering that it does.
+
+        An error comes without marks (-1), so that whatever follows it is news.
+        """
+        news = bool(told.records) or told.error_code != 0 or told.diverging_epoch.epoch >= 0
         if told.high_watermark != self.high_watermark or told.log_start_offset != self.log_start_offset:
             news = True
         self.high_watermark = told.high_watermark
         self.log_start_offset = told.log_start_offset
-        if told.error_code:
-            self.high_watermark = -1  # whatever comes after the error is news
-            return True
         return news
 
 
