@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from logctl.engine.log.disk import Disk, DiskFault, File
 
@@ -32,9 +34,21 @@ class Flush:
         for path in sorted(self.paths):
             self._sync_if_there(path)
         if self.replacement is not None:
-            self.disk.write_file(*self.replacement)
+            self._unless_gone(self.replacement[0].rpartition("/")[0], self._replace)
         for directory in self.directories:
-            self.disk.sync_dir(directory)
+            self._unless_gone(directory, partial(self.disk.sync_dir, directory))
+
+    def _replace(self) -> None:
+        assert self.replacement is not None
+        self.disk.write_file(*self.replacement)
+
+    def _unless_gone(self, directory: str, act: Callable[[], None]) -> None:
+        """A log whose topic is deleted, or that moved to another disk, meanwhile: its directory has another name."""
+        try:
+            act()
+        except DiskFault as fault:
+            if fault.code != errno.ENOENT or self.disk.exists(directory):
+                raise
 
     def _sync_if_there(self, path: str) -> None:
         try:
