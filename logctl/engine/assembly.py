@@ -8,6 +8,7 @@ each other only through what they are given here. `node.py` puts a server around
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import PurePath
 
 from logctl.engine import dynamic_settings
@@ -26,7 +27,7 @@ from logctl.engine.controller.delta import difference
 from logctl.engine.controller.image import Image, ResourceType
 from logctl.engine.controller.versions import RUNNABLE_FEATURES
 from logctl.engine.directory import Identity
-from logctl.engine.log.disk import Disk
+from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.log import Log
 from logctl.engine.settings import Listener, Settings
 from logctl.wire.errors import WireError
@@ -126,10 +127,26 @@ class Assembly:
         registered = self.metadata.image.brokers.get(self.settings.node_id)
         self.replicas.close()
         self._take_leave()
-        self.metadata.close()
+        self._close_metadata()
         for directory in self.directories:
             if not directory.failed:
-                directory.mark_clean(registered.epoch if registered else -1)
+                self._or_say(partial(directory.mark_clean, registered.epoch if registered else -1), directory)
+
+    def _close_metadata(self) -> None:
+        home = self.directories[0]
+        if home.failed:
+            self.metadata.close(clean=False)
+        else:
+            self._or_say(self.metadata.close, home)
+        self.tell_notes()
+
+    def _or_say(self, work: Callable[[], None], directory: LogDir) -> None:
+        """Do it; when the disk refuses, the directory is not left in order, and the diary says why."""
+        try:
+            work()
+        except DiskFault as fault:
+            directory.failed = True
+            self._say("disk", f"{fault.message}. {directory.path} will be recovered at the next start")
 
     def _take_leave(self) -> None:
         """Write down that this broker stops in order. Where that fails the log is in trouble, as its closing will say.
@@ -157,6 +174,7 @@ class Assembly:
         return int.from_bytes(self._new_uuid()[:4]) & 0x7FFFFFFF or 1
 
     def _image_changed(self, old: Image, new: Image, records: list[object]) -> None:
+        self.tell_notes()
         delta, now_ms = difference(old, new, records), self._clock()
         if any(kind == ResourceType.BROKER for kind, _ in delta.configs):
             self._take_dynamic_settings(new)

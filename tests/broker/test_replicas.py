@@ -189,3 +189,29 @@ def test_the_controller_stops_deciding_when_its_disk_fails(node: Assembled) -> N
     [result] = node.ask(CreateTopicsRequest(topics=[topic]), 7).topics
     assert result.error_code == errors.KAFKA_STORAGE_ERROR
     assert NODE in node.broker.metadata.image.brokers
+
+
+def test_a_node_whose_only_disk_failed_stops_without_the_mark_and_recovers(node: Assembled) -> None:
+    produce(node, b"a")
+    replica = node.broker.replicas.get("orders", 0)
+    node.broker.log_dir_failed(replica.log, DiskFault("Flushing", replica.log.path, errno.EIO))
+    assert produce(node, b"b") == errors.KAFKA_STORAGE_ERROR
+    node.parts.close()
+    assert not (node.log_dir / ".kafka_cleanshutdown").exists()
+    node.crash()
+    assert end(node) == 1
+
+
+def test_the_metadata_log_may_have_a_directory_of_its_own(tmp_path: Path) -> None:
+    node = Assembled(tmp_path, {"log.dirs": str(tmp_path / "data"), "metadata.log.dir": str(tmp_path / "meta")})
+    create(node, "orders")
+    assert [path.name for path in (tmp_path / "data").glob("*-0")] == ["orders-0"]
+    assert [path.name for path in (tmp_path / "meta").glob("*-0")] == ["__cluster_metadata-0"]
+    node.restart()
+    assert node.broker.replicas.get("orders", 0) is not None
+
+
+def test_what_the_metadata_log_has_to_say_reaches_the_diary(node: Assembled) -> None:
+    node.broker.metadata.notes.append("The snapshot could not be written")
+    create(node, "payments")
+    assert "The snapshot could not be written" in node.said("metadata")

@@ -50,7 +50,7 @@ class Assembled:
 
     @property
     def _paths(self) -> list[str]:
-        return self.settings.log_dirs
+        return list(dict.fromkeys([self.settings.metadata_dir, *self.settings.log_dirs]))
 
     def _new_uuid(self) -> bytes:
         return next(self._ids).to_bytes(16)

@@ -16,8 +16,8 @@ _HEAD = """\
 # The protocol: what a node serves
 
 Generated from the headers of the handlers (`logctl/engine/broker/handlers/`) by `tests/support/protocol_page.py`; a
-test checks that it is current. Versions are those of Apache Kafka 4.3. An API that is not listed is not advertised, and a
-request for it, or for a version outside the range, closes the connection, as with Apache Kafka.
+test checks that it is current. Versions are those of Apache Kafka 4.3. An API that is not listed is not advertised, and
+a request for it, or for a version outside the range, closes the connection, as with Apache Kafka.
 
 """
 
