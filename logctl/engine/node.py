@@ -6,7 +6,9 @@ orderly). `ready` is said when all of that holds; then the loop runs and the fir
 SIGTERM or SIGINT: nothing more is accepted, what was asked is answered, every log is flushed and closed, checkpoints
 and the marks of an orderly stop are written. A second signal ends the process at once; the next start then recovers.
 
-Runs inside `logctl up` and `logctl node start`, and by itself in the background (`python -m logctl.engine`).
+Runs inside `logctl up` and `logctl node start`, by itself in the background (`python -m logctl.engine`), and in a
+thread of somebody's test suite (`logctl.embedded`). That process is left as it is found: `run` alone raises the limit of
+open files, tunes the collector and takes the signals.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from threading import Thread
 from typing import Final
@@ -49,12 +51,22 @@ def run(
     format_if_new: bool = False,
     diary: Diary | None = None,
     diary_path: str | None = None,
+    ready: Callable[[list[str]], None] | None = None,
+    leash: int | None = None,
 ) -> None:
-    """Run a node until it is told to stop. Raises LogctlError when it cannot start."""
+    """Run a node until it is told to stop, or until the descriptor `leash` comes to its end: whoever holds the other
+    one has gone. `ready` is told the addresses. Raises LogctlError when the node cannot start."""
     settings = Settings.of(entries)
     node = Node(settings, diary or Diary(sys.stderr, log_format), diary_path)
+    if ready is not None:
+        node.on_ready.append(ready)
     try:
+        _raise_file_limit()
         node.start(format_if_new=format_if_new)
+        node.obey_signals()
+        if leash is not None:
+            node.obey_leash(leash)
+        _settle_memory()
         node.serve()
     finally:
         node.let_go()
@@ -75,6 +87,8 @@ class Node:
 
     def __init__(self, settings: Settings, diary: Diary, diary_path: str | None = None) -> None:
         self.settings = settings
+        self.on_ready: list[Callable[[list[str]], None]] = []
+        """Called with the addresses when the first request can be answered."""
         self._diary_path = diary_path
         self._say = diary.say
         self._disk = RealDisk()
@@ -89,7 +103,6 @@ class Node:
     def start(self, *, format_if_new: bool) -> None:
         """Everything up to `ready`. Raises LogctlError; `let_go` must be called then."""
         begun = time.monotonic()
-        _raise_file_limit()
         self._folders.lock()
         if format_if_new and self._folders.are_new:
             for sentence in self._folders.prepare(None, new_uuid, wall_ms()):
@@ -109,7 +122,6 @@ class Node:
         self._parts.open(_advertised(self.settings, bound))
         self._parts.metadata.run_snapshot = self._snapshot_aside
         self._describe(cluster_id, "running", [one.address for one in bound])
-        _settle_memory()
         self._loop.call_soon(self._say_ready, begun)
 
     def _listen(self) -> list[Listener]:
@@ -143,6 +155,8 @@ class Node:
         server = "" if addresses[0].endswith(":9092") else f" -b {addresses[0]}"
         sentence = f"Ready at {' and '.join(addresses)} after {took_ms} ms; next: logctl topic create NAME{server}"
         self._say("ready", sentence)
+        for listener in self.on_ready:
+            listener(addresses)
 
     def _describe(self, cluster_id: str, state: str, addresses: list[str]) -> None:
         self._told = LocalNode(
@@ -160,12 +174,34 @@ class Node:
         local.publish(self._told)
 
     def serve(self) -> None:
-        """Answer until a signal says to stop; then stop in order."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self._loop.add_signal_handler(number, self._signalled, number)
+        """Answer until told to stop; then stop in order."""
         self._loop.run_forever()
         if self._stopping is not None and self._stopping.done():
             self._stopping.result()
+
+    def obey_signals(self) -> None:
+        """SIGTERM and SIGINT stop the node. Only in the main thread of a process that is the node's."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._signalled, number)
+
+    def obey_leash(self, descriptor: int) -> None:
+        """The end of a pipe or terminal stops the node. Raises UsageError when the descriptor cannot be waited for."""
+        try:
+            self._loop.add_reader(descriptor, self._pulled, descriptor)
+        except PermissionError:
+            raise UsageError(
+                "the end of standard input cannot be waited for: it is neither a pipe nor a terminal",
+                "start the node with a pipe as its standard input",
+            ) from None
+
+    def _pulled(self, descriptor: int) -> None:
+        if not os.read(descriptor, 65536):
+            self._loop.remove_reader(descriptor)
+            self._stop_because("whoever started this node has gone")
+
+    def stop(self) -> None:
+        """Stop in order; to be called from another thread."""
+        self._loop.call_soon_threadsafe(self._stop_because, "asked to")
 
     def _signalled(self, number: signal.Signals) -> None:
         if self._stopping is not None:
@@ -173,8 +209,12 @@ class Node:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
-        self._say("stop", f"Stopping in order ({number.name})")
-        self._stopping = self._loop.create_task(self._stop())
+        self._stop_because(number.name)
+
+    def _stop_because(self, reason: str) -> None:
+        if self._stopping is None:
+            self._say("stop", f"Stopping in order ({reason})")
+            self._stopping = self._loop.create_task(self._stop())
 
     async def _stop(self) -> None:
         begun = time.monotonic()
@@ -208,14 +248,19 @@ def new_uuid() -> bytes:
 
 
 def limits(settings: Settings) -> Limits:
-    """What the settings say about connections."""
+    """What the settings say about connections; where Apache sets no bound, the node's own holds until one is given."""
     queued = settings.integer("queued.max.request.bytes")
+    own = Limits()
+
+    def bound(name: str, otherwise: int) -> int:
+        return settings.integer(name) if name in settings.given else otherwise
+
     return Limits(
         request_max_bytes=settings.integer("socket.request.max.bytes"),
-        in_flight_max_bytes=queued if queued > 0 else Limits().in_flight_max_bytes,
-        connections_max=settings.integer("max.connections"),
-        connections_per_ip_max=settings.integer("max.connections.per.ip"),
-        creation_rate_per_ip=settings.integer("max.connection.creation.rate"),
+        in_flight_max_bytes=queued if queued > 0 else own.in_flight_max_bytes,
+        connections_max=bound("max.connections", own.connections_max),
+        connections_per_ip_max=bound("max.connections.per.ip", own.connections_per_ip_max),
+        creation_rate_per_ip=bound("max.connection.creation.rate", own.creation_rate_per_ip),
         idle_ms=settings.integer("connections.max.idle.ms"),
     )
 
