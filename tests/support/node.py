@@ -49,6 +49,10 @@ class Node:
         assert self._process is not None, "the node is not running"
         return self._process.pid
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def start(self) -> None:
         """Start it and wait until it is ready. Raises what it failed with."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,106 @@
+"""What a broker has to show to its clients, as one value: two engines on one directory must show the same.
+
+`take(address, groups)` asks through librdkafka: topics with their ids and settings, where each partition begins and
+ends, every record as readers of both isolation levels see it, and what the groups have committed. Topics that belong
+to the engine (`__...`) are compared by id, size and settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicCollection
+from confluent_kafka import TopicPartition as Place
+from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource
+from support.clients import PATIENCE_S
+from support.clients.librdkafka import SILENCE
+
+LEVELS: Final = ("read_uncommitted", "read_committed")
+Partition = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """`topics`: id, number of partitions and what was set; `bounds`: first and next offset; `records` by isolation
+    level and partition: (offset, key, value, headers, timestamp type and time); `committed` by group: offset, leader
+    epoch and metadata."""
+
+    topics: dict[str, tuple[str, int, dict[str, str]]]
+    bounds: dict[Partition, tuple[int, int]]
+    records: dict[tuple[str, Partition], list[tuple[Any, ...]]]
+    committed: dict[str, dict[Partition, tuple[int, Any, str]]]
+
+
+def take(address: str, groups: Iterable[str]) -> Inventory:
+    admin = AdminClient({"bootstrap.servers": address, "logger": SILENCE})
+    topics = _topics(admin)
+    places = [(name, number) for name, (_, count, _) in topics.items() for number in range(count) if name[:2] != "__"]
+    bounds: dict[Partition, tuple[int, int]] = {}
+    records = {}
+    for level in LEVELS:
+        consumer = _consumer(address, level)
+        try:
+            for place in places:
+                bounds[place] = consumer.get_watermark_offsets(Place(*place), timeout=PATIENCE_S)
+                records[level, place] = _records(consumer, place)
+        finally:
+            consumer.close()
+    return Inventory(topics, bounds, records, {group: _committed(admin, group) for group in groups})
+
+
+def _topics(admin: AdminClient) -> dict[str, tuple[str, int, dict[str, str]]]:
+    names = sorted(admin.list_topics(timeout=PATIENCE_S).topics)
+    found = {}
+    if not names:
+        return {}
+    settings = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names])
+    given = {resource.name: _given(future.result()) for resource, future in settings.items()}
+    for name, future in admin.describe_topics(TopicCollection(names)).items():
+        described = future.result()
+        assert all(partition.leader is not None for partition in described.partitions), f"{name} is not led"
+        found[name] = (str(described.topic_id), len(described.partitions), given[name])
+    return found
+
+
+def _given(configs: dict[str, Any]) -> dict[str, str]:
+    """What was set on the topic itself."""
+    dynamic = ConfigSource.DYNAMIC_TOPIC_CONFIG.value
+    return {name: entry.value for name, entry in sorted(configs.items()) if entry.source == dynamic}
+
+
+def _consumer(address: str, level: str) -> Consumer:
+    return Consumer(
+        {
+            "bootstrap.servers": address,
+            "group.id": "unused: partitions are assigned",
+            "isolation.level": level,
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "check.crcs": True,
+            "logger": SILENCE,
+        }
+    )
+
+
+def _records(consumer: Consumer, place: Partition) -> list[tuple[Any, ...]]:
+    consumer.assign([Place(*place, OFFSET_BEGINNING)])
+    found = []
+    while True:
+        record = consumer.poll(PATIENCE_S)
+        assert record is not None, f"nothing came of {place}"
+        error = record.error()
+        if error is not None:
+            assert error.code() == KafkaError._PARTITION_EOF, error
+            return found
+        found.append((record.offset(), record.key(), record.value(), record.headers(), record.timestamp()))
+
+
+def _committed(admin: AdminClient, group: str) -> dict[Partition, tuple[int, Any, str]]:
+    [future] = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)]).values()
+    found: dict[Partition, tuple[int, Any, str]] = {}
+    for place in future.result().topic_partitions:
+        assert place.error is None, place.error
+        found[place.topic, place.partition] = (place.offset, place.leader_epoch, place.metadata or "")
+    return found
