@@ -225,4 +225,6 @@ def log_rules(settings: Settings) -> LogRules:
         checkpoint_ms=settings.integer("log.flush.offset.checkpoint.interval.ms"),
         producer_id_expiration_ms=settings.integer("producer.id.expiration.ms"),
         server_values=settings.given_texts(),
+        move_bytes_per_second=settings.integer("replica.alter.log.dirs.io.max.bytes.per.second"),
+        cordoned=frozenset(settings.items("cordoned.log.dirs")),
     )

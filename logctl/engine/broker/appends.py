@@ -87,9 +87,13 @@ class Appends:
         if replica in self.staged:
             self.staged.remove(replica)
             replica.discarded()
+        self.forget_log(replica, replica.log)
+
+    def forget_log(self, replica: Replica, log: Log) -> None:
+        """No flush of `log`, which is or was the replica's, is wanted any more, nor is anybody told of one."""
         self.forget_timer(replica)
-        self.owners.pop(replica.log, None)
-        self.dirty.discard(replica.log)
+        self.owners.pop(log, None)
+        self.dirty.discard(log)
 
     def tick(self, now_ms: int) -> None:
         """Want the flushes whose time has come."""

@@ -16,6 +16,7 @@ from logctl.engine.broker.described import Described
 from logctl.engine.broker.groups.coordinator import Groups
 from logctl.engine.broker.producer_ids import ProducerIds
 from logctl.engine.broker.request import Answer, Request
+from logctl.engine.controller.directories import assign_directories
 from logctl.security import acl
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
@@ -118,8 +119,26 @@ class Broker:
         self.replicas.tick(now_ms)
         self.groups.tick(now_ms)
         self.metadata.tick(now_ms)
+        if self.replicas.untold:
+            self._tell_directories()
+
+    def _tell_directories(self) -> None:
+        """Replicas lie in other directories than the image says: the controller takes note."""
+        chosen, self.replicas.untold = self.replicas.untold, {}
+
+        def failed(error: WireError) -> None:
+            self.say("metadata", f"The directories of {len(chosen)} partitions could not be noted: {error.message}")
+
+        try:
+            self.metadata.decide(
+                lambda controller: assign_directories(controller, self.node_id, chosen), lambda decision: None, failed
+            )
+        except WireError as error:
+            failed(error)
 
     def next_deadline_ms(self) -> int | None:
         """When `tick` has something to do again, if nothing happens before."""
+        if self.replicas.untold:
+            return 0
         rooms = (self.appends, self.waiting, self.replicas, self.groups, self.metadata)
         return min((due for room in rooms if (due := room.next_deadline_ms()) is not None), default=None)

@@ -46,6 +46,8 @@ SERVED: Final = (
     23,  # OffsetForLeaderEpoch
     32,  # DescribeConfigs
     33,  # AlterConfigs
+    34,  # AlterReplicaLogDirs
+    35,  # DescribeLogDirs
     37,  # CreatePartitions
     42,  # DeleteGroups
     43,  # ElectLeaders

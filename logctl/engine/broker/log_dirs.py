@@ -2,7 +2,8 @@
 
 A directory is read once, at the start: the checkpoints say from where each log must be recovered, the mark of an
 orderly stop says that none must. Names of folders are Apache Kafka's: `orders-0`, and for what is on its way out
-`orders-0.<32 hex digits>-delete` or, set aside because the cluster knows nothing of it, `...-stray`.
+`orders-0.<32 hex digits>-delete`, on its way in from another directory `...-future` or, set aside because the cluster
+knows nothing of it, `...-stray`.
 
 A directory whose disk failed stays failed until the node is started anew: its replicas answer KAFKA_STORAGE_ERROR,
 and nothing more is written to it.
@@ -20,6 +21,7 @@ from logctl.engine.log.directory import is_retired
 from logctl.engine.log.disk import Disk
 
 _FOLDER: Final = re.compile(r"(?P<topic>[a-zA-Z0-9._-]{1,249})-(?P<partition>\d+)")
+_FUTURE: Final = re.compile(rf"{_FOLDER.pattern}\.[^.]+-future")
 METADATA_FOLDER: Final = "__cluster_metadata-0"
 
 
@@ -51,6 +53,10 @@ class LogDir:
         self.path = path
         self.directory_id = directory_id
         self.failed = False
+        self.cordoned = False
+        """It gets no new partitions (`cordoned.log.dirs`)."""
+        self.held = 0
+        """Replicas that live in it."""
         self.notes: list[str] = []
         self.broker_epoch = _epoch_of_the_last_stop(disk, path)
         self.clean = checkpoints.was_clean_shutdown(disk, path)
@@ -80,6 +86,13 @@ class LogDir:
             found = _FOLDER.fullmatch(name)
             if found and name != METADATA_FOLDER:
                 yield Place(found["topic"], int(found["partition"]))
+
+    def futures(self) -> Iterator[tuple[Place, str]]:
+        """(place, path) of copies that were to replace a log elsewhere when the node stopped."""
+        for name in self.disk.listdir(self.path):
+            found = _FUTURE.fullmatch(name)
+            if found:
+                yield Place(found["topic"], int(found["partition"])), f"{self.path}/{name}"
 
     def leaving(self) -> list[str]:
         """Folders whose deletion was begun before the last stop."""

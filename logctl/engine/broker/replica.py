@@ -118,6 +118,20 @@ class Replica(Place):
         self._appends.forget(self)
         self._waiting.stir(self)
 
+    def exchange(self, log: Log) -> Log:
+        """The log has moved: `log` holds the same records, all of them durable. Returns the old one."""
+        before, self.log = self.log, log
+        self._appends.forget_log(self, before)
+        self._appends.owners[log] = self.flushed
+        self.configure()
+        self._see(log.flushed_end)
+        return before
+
+    @property
+    def staging(self) -> bool:
+        """Whether batches are staged that are not written yet."""
+        return self._staged
+
     @property
     def fenced(self) -> bool:
         return self.refusal == errors.KAFKA_STORAGE_ERROR

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from logctl.engine.broker.log_dirs import Bounds, LogDir, Place
+from logctl.engine.broker.moves import UNLIMITED, Move, Moves
 from logctl.engine.broker.replica import Replica
 from logctl.engine.controller.delta import Delta
 from logctl.engine.controller.image import Image, Partition, ResourceType, Topic
@@ -30,13 +31,16 @@ if TYPE_CHECKING:
 
 
 class Rules(NamedTuple):
-    """What the node's settings say about its logs. Times in ms. `server_values`: settings the operator gave."""
+    """What the node's settings say about its logs. Times in ms. `server_values`: settings the operator gave.
+    `cordoned`: paths of directories that get no new partitions, or *."""
 
     flush_every_batch: bool = True
     retention_check_ms: int = 300_000
     checkpoint_ms: int = 60_000
     producer_id_expiration_ms: int = 86_400_000
     server_values: Mapping[str, str] = {}
+    move_bytes_per_second: int = UNLIMITED
+    cordoned: frozenset[str] = frozenset()
 
 
 class Home(NamedTuple):
@@ -74,8 +78,12 @@ class Replicas:
         self._by_id: dict[tuple[bytes, int], Replica] = {}
         self._removals: list[tuple[int, str]] = []
         self._shedding: dict[Log, None] = {}
+        self.moves = Moves(disk, self._files, appends, say, new_id, self._moved)
+        self.untold: dict[tuple[bytes, int], bytes] = {}
+        """(topic id, partition) -> directory id of replicas that lie where the image does not have them yet."""
         self._retention_due_ms = 0
         self._checkpoint_due_ms = 0
+        self.obey(rules)
 
     def __len__(self) -> int:
         return len(self._by_name)
@@ -96,7 +104,7 @@ class Replicas:
 
     def start(self, image: Image, now_ms: int) -> None:
         """Open what the image gives to this node."""
-        lying = self._what_lies_around()
+        lying = self._what_lies_around(image)
         for directory in self.directories:
             self._removals += [(now_ms, path) for path in directory.leaving()]
             for note in directory.notes:
@@ -107,7 +115,8 @@ class Replicas:
                     found = lying.pop(Place(topic.name, number), None)
                     self._open(image, topic, number, partition, found, now_ms)
         for place, directory in lying.items():
-            self._set_aside(place, directory)
+            self._set_aside(place, directory, "belongs to no topic of this cluster")
+        self._move_on(now_ms)
         self._retention_due_ms = now_ms + self._rules.retention_check_ms
         self._checkpoint_due_ms = now_ms + self._rules.checkpoint_ms
 
@@ -154,6 +163,9 @@ class Replicas:
     def obey(self, rules: Rules) -> None:
         """The node's settings have changed; logs take theirs with the change of the image that follows."""
         self._rules = rules
+        self.moves.bytes_per_second = rules.move_bytes_per_second
+        for directory in self.directories:
+            directory.cordoned = directory.path in rules.cordoned or "*" in rules.cordoned
 
     def _config(self, image: Image, topic: str) -> LogConfig:
         layers = Layers(image.broker_configs(self._node_id), image.broker_configs(None), self._rules.server_values)
@@ -168,15 +180,33 @@ class Replicas:
 
     # Opening and giving up.
 
-    def _what_lies_around(self) -> dict[Place, LogDir]:
-        """Every log on disk and the directory it lies in; of two with one name the first counts."""
+    def _what_lies_around(self, image: Image) -> dict[Place, LogDir]:
+        """Every log on disk and the directory it lies in. Of two with one name, which a crash in the middle of a move
+        leaves, the one counts that the image names, else the first; the other is set aside."""
         lying: dict[Place, LogDir] = {}
         for directory in self.directories:
             for place in directory.logs():
-                if place in lying:
-                    self._say("recovery", f"{directory.path_of(place)} is ignored: it is in {lying[place].path} too")
-                lying.setdefault(place, directory)
+                other = lying.setdefault(place, directory)
+                if other is not directory:
+                    topic = image.topics.get(place.topic)
+                    partition = topic.partitions.get(place.partition) if topic is not None else None
+                    named = partition.directory_of(self._node_id) if partition is not None else None
+                    kept, spare = (directory, other) if named == directory.directory_id else (other, directory)
+                    lying[place] = kept
+                    self._set_aside(place, spare, f"is in {kept.path} too")
         return lying
+
+    def _move_on(self, now_ms: int) -> None:
+        """Moves that were under way at the last stop are begun anew; copies that nobody waits for are removed."""
+        for directory in self.directories:
+            for place, path in list(directory.futures()):
+                home = self._by_name.get(place)
+                self._removals.append((now_ms, path))
+                if home is not None and home.directory is not directory:
+                    try:
+                        self.move(home.replica, directory, now_ms)
+                    except DiskFault as fault:
+                        self._say("disk", f"{fault.message}. {fault.hint}")
 
     def _open(
         self, image: Image, topic: Topic, number: int, partition: Partition, found: LogDir | None, now_ms: int
@@ -223,7 +253,7 @@ class Replicas:
         found = read_topic_id(self._disk, directory.path_of(place), notes)
         if found is None or found == topic_id:
             return False
-        self._set_aside(place, directory)
+        self._set_aside(place, directory, "is what another topic of this name has left")
         return True
 
     def _adopt(self, log: Log, topic: Topic, number: int, partition: Partition, directory: LogDir) -> None:
@@ -238,6 +268,9 @@ class Replicas:
         )
         self._by_name[topic.name, number] = Home(replica, directory)
         self._by_id[topic.topic_id, number] = replica
+        directory.held += 1
+        if partition.directory_of(self._node_id) != directory.directory_id:
+            self.untold[topic.topic_id, number] = directory.directory_id
         self._take_office(replica, partition)
 
     def _choose(self, partition: Partition) -> LogDir:
@@ -246,9 +279,42 @@ class Replicas:
         known = next((one for one in self.directories if one.directory_id == named), None)
         if known is not None:
             return known
-        homes = [home.directory for home in self._by_name.values()]
         usable = [one for one in self.directories if not one.failed] or self.directories
-        return min(usable, key=homes.count)
+        open_ones = [one for one in usable if not one.cordoned] or usable
+        return min(open_ones, key=lambda one: one.held)
+
+    # Moving.
+
+    def directory_at(self, path: str) -> LogDir | None:
+        """The directory with exactly this path."""
+        return next((one for one in self.directories if one.path == path), None)
+
+    def home_of(self, replica: Replica) -> LogDir:
+        return self._by_name[replica.topic, replica.partition].directory
+
+    def move(self, replica: Replica, target: LogDir, now_ms: int) -> None:
+        """Move a replica to another directory; to its own: stay, if it was about to move. Raises DiskFault."""
+        source = self.home_of(replica)
+        if source is target:
+            self.moves.cancel(replica)
+        else:
+            self.moves.begin(replica, source, target, now_ms)
+
+    def _moved(self, move: Move, log: Log, now_ms: int) -> None:
+        replica = move.replica
+        old = replica.exchange(log)
+        self._shedding.pop(old, None)
+        self._by_name[move.place] = Home(replica, move.target)
+        move.source.held -= 1
+        move.target.held += 1
+        self.untold[replica.topic_id, replica.partition] = move.target.directory_id
+        try:
+            gone = old.retire(self.new_id().hex())
+            self._removals.append((now_ms + log.config.file_delete_delay_ms, gone))
+            for directory in (move.target, move.source):
+                directory.checkpoint(self._bounds(directory))
+        except DiskFault as fault:
+            self._say("disk", f"{fault.message}. {fault.hint}")
 
     def _delete(self, topic: Topic, now_ms: int) -> None:
         gone = 0
@@ -264,6 +330,8 @@ class Replicas:
     def _give_up(self, home: Home, now_ms: int) -> None:
         replica = home.replica
         replica.close_off()
+        home.directory.held -= 1
+        self.moves.cancel(replica)
         self._shedding.pop(replica.log, None)
         delay_ms = replica.log.config.file_delete_delay_ms
         try:
@@ -273,14 +341,14 @@ class Replicas:
             return
         self._removals.append((now_ms + delay_ms, target))
 
-    def _set_aside(self, place: Place, directory: LogDir) -> None:
+    def _set_aside(self, place: Place, directory: LogDir, why: str) -> None:
         target = f"{directory.path}/{place.folder}.{self.new_id().hex()}-stray"
         try:
             self._disk.rename(directory.path_of(place), target)
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
             return
-        self._say("recovery", f"{place.folder} belongs to no topic of this cluster: it was set aside as {target}")
+        self._say("recovery", f"{place.folder} {why}: it was set aside as {target}")
 
     # Failing.
 
@@ -293,6 +361,7 @@ class Replicas:
         if directory.failed:
             return
         directory.failed = True
+        self.moves.leave(directory)
         fenced = [home.replica for home in self._by_name.values() if home.directory is directory]
         for replica in fenced:
             replica.fence()
@@ -316,11 +385,14 @@ class Replicas:
             self._remove_due(now_ms)
         if self._shedding:
             self._purge_due(now_ms)
+        self.moves.tick(now_ms)
 
     def next_deadline_ms(self) -> int | None:
         removals = (due_ms for due_ms, _ in self._removals)
         purges = (log.purge_due_ms or 0 for log in self._shedding)
-        return min(self._retention_due_ms, self._checkpoint_due_ms, *removals, *purges)
+        moves = self.moves.next_deadline_ms()
+        due = min(self._retention_due_ms, self._checkpoint_due_ms, *removals, *purges)
+        return due if moves is None else min(due, moves)
 
     def _apply_retention(self, now_ms: int) -> None:
         for home in list(self._by_name.values()):
@@ -396,6 +468,7 @@ class Replicas:
 
     def close(self) -> None:
         """Flush and close every log. A directory where that fails counts as failed: it is not left in order."""
+        self.moves.close()
         for directory in self.directories:
             if directory.failed:
                 continue

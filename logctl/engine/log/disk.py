@@ -78,6 +78,9 @@ class Disk(Protocol):
     def exists(self, path: str) -> bool: ...
     def file_size(self, path: str) -> int: ...
     def modified_ms(self, path: str) -> int: ...
+    def space(self, path: str) -> tuple[int, int]:
+        """(size, free) of the volume that a path lies on, in bytes."""
+
     def read_file(self, path: str) -> bytes: ...
     def write_file(self, path: str, data: bytes, durable: bool = True) -> None:
         """Replace the file as a whole. Without `durable` a power failure may leave it old, new, empty or torn."""
@@ -225,6 +228,13 @@ class RealDisk:
             return os.stat(path).st_mtime_ns // 1_000_000
         except OSError as error:
             raise _fault("Looking at", path, error) from None
+
+    def space(self, path: str) -> tuple[int, int]:
+        try:
+            volume = os.statvfs(path)
+        except OSError as error:
+            raise _fault("Looking at", path, error) from None
+        return volume.f_blocks * volume.f_frsize, volume.f_bavail * volume.f_frsize
 
     def read_file(self, path: str) -> bytes:
         try:

@@ -195,6 +195,10 @@ class SimulatedDisk:
     def modified_ms(self, path: str) -> int:
         return self._inode(path).modified_ms
 
+    def space(self, path: str) -> tuple[int, int]:
+        size = 1 << 60 if self.capacity_bytes is None else self.capacity_bytes
+        return size, min(self.room(), size)
+
     def read_file(self, path: str) -> bytes:
         self.check("read", path)
         return bytes(self._inode(path).seen)
