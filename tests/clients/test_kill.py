@@ -1,7 +1,8 @@
 """SIGKILL in the middle of writing: nothing acknowledged is lost, nothing is doubled, every client writes on.
 
-Idempotent producers with acks=all keep a window of numbered records on their way while the node is killed and started
-again. Afterwards another client reads everything, and the judge of `support.history` compares.
+Idempotent producers with acks=all, each with a codec of its own, keep a window of numbered records on their way while
+the node is killed and started again. Afterwards another client reads everything, and the judge of `support.history`
+compares.
 """
 
 from __future__ import annotations

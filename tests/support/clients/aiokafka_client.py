@@ -53,7 +53,7 @@ class Aiokafka:
         return self.run(_offset_at(bootstrap, TopicPartition(topic, partition), timestamp_ms))
 
     def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
-        sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1))
+        sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1, codec="snappy"))
         return SendingThread(sender, process, topic, partitions, fresh_range())
 
 

@@ -109,7 +109,7 @@ class JavaReader:
 class JavaStream:
     def __init__(self, home: Java, bootstrap: str, process: str, topic: str, partitions: int) -> None:
         self._home, self._process, self._topic = home, process, topic
-        settings = _producer(bootstrap, Sending(idempotent=True, linger_ms=1))
+        settings = _producer(bootstrap, Sending(idempotent=True, linger_ms=1, codec="zstd"))
         question = {"topic": topic, "partitions": partitions, "first": fresh_range()}
         self._handle = home.ask("stream", settings=settings, **question)["handle"]
 

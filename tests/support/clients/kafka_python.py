@@ -46,7 +46,7 @@ class KafkaPython:
         return None if answer is None else answer.offset
 
     def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
-        sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1))
+        sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1, codec="gzip"))
         return SendingThread(sender, process, topic, partitions, fresh_range())
 
 

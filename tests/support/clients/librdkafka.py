@@ -46,7 +46,7 @@ class Librdkafka:
         return answer.offset if answer.offset >= 0 else None
 
     def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
-        sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1))
+        sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1, codec="lz4"))
         return SendingThread(sender, process, topic, partitions, fresh_range())
 
 
