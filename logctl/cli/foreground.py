@@ -34,6 +34,41 @@ def run_up(folder: Path, port: int, settings: Sequence[str], form: str) -> None:
     run(entries, log_format=form, format_if_new=True)
 
 
+def run_ephemeral(port: int, settings: Sequence[str], form: str, until_eof: bool) -> None:
+    """Run a node on loopback whose data goes with it; its address is the one line on stdout."""
+    check_form(form)
+    from logctl.engine import ephemeral
+    from logctl.engine.node import run
+
+    given = given_settings(settings)
+    sweep()
+    scratch = ephemeral.Scratch.make()
+    try:
+        entries = ephemeral.entries(scratch, port, "logctl up --ephemeral") + given
+        leash = sys.stdin.fileno() if until_eof else None
+        run(entries, log_format=form, format_if_new=True, ready=_print_addresses, leash=leash)
+    finally:
+        scratch.remove()
+
+
+def _print_addresses(addresses: list[str]) -> None:
+    from logctl.cli.output import ReaderGone, flush, write
+
+    try:
+        write(f"{','.join(addresses)}\n")
+        flush()
+    except ReaderGone:
+        pass  # the node is not there for one reader
+
+
+def sweep() -> None:
+    """Remove what ephemeral nodes that were killed have left behind, and say so."""
+    from logctl.engine import ephemeral
+
+    for path in ephemeral.sweep():
+        print(f"removed {path}: an ephemeral node that was killed had left it", file=sys.stderr)
+
+
 def run_config(config: str, settings: Sequence[str], form: str) -> None:
     """Run the node of a config file until it is told to stop."""
     check_form(form)
@@ -82,23 +117,32 @@ class Flags(NamedTuple):
     config: str | None = None
     settings: tuple[str, ...] = ()
     form: str = "text"
+    ephemeral: bool = False
+    until_eof: bool = False
 
 
 _UP: Final = {"--data": "data", "--port": "port", "-c": "settings", "--log-format": "form"}
 _START: Final = {"--config": "config", "-c": "settings", "--log-format": "form"}
+_SWITCHES: Final = {"--ephemeral": "ephemeral", "--until-eof": "until_eof"}
 
 
 def quick_start(arguments: Sequence[str]) -> int | None:
     """Run the node that the arguments ask for until it stops; the exit code, or None when this is for Typer to read."""
     words = list(arguments)
     if words[:1] == ["up"]:
-        flags = _read(words[1:], _UP)
+        flags = _read(words[1:], _UP, _SWITCHES)
         return _quick_up(flags) if flags and flags.port.isdecimal() and int(flags.port) <= 65535 else None
     flags = _read(words[2:], _START) if words[:2] == ["node", "start"] else None
     return _quick_config(flags, flags.config) if flags and flags.config is not None else None
 
 
-def _quick_up(flags: Flags) -> int:
+def _quick_up(flags: Flags) -> int | None:
+    if flags.ephemeral:
+        if flags.data is not None:
+            return None
+        return _guarded(lambda: run_ephemeral(int(flags.port), flags.settings, flags.form, flags.until_eof))
+    if flags.until_eof:
+        return None
     folder = (Path(flags.data) if flags.data else local.data_home()).absolute()
     return _guarded(lambda: run_up(folder, int(flags.port), flags.settings, flags.form))
 
@@ -107,10 +151,13 @@ def _quick_config(flags: Flags, config: str) -> int:
     return _guarded(lambda: run_config(config, flags.settings, flags.form))
 
 
-def _read(words: list[str], known: dict[str, str]) -> Flags | None:
-    """The flags, or None when there is anything but known flags, each with its value."""
+def _read(words: list[str], known: dict[str, str], switches: dict[str, str] | None = None) -> Flags | None:
+    """The flags, or None when there is anything but known flags, each with its value (switches have none)."""
     flags = Flags()
     while words:
+        if switches and words[0] in switches:
+            flags = flags._replace(**{switches[words.pop(0)]: True})  # type: ignore[arg-type]  # a switch is a bool
+            continue
         name, equals, value = words.pop(0).partition("=")
         if name not in known or not (equals or words) or (equals and not name.startswith("--")):
             return None

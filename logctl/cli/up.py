@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from logctl import local
-from logctl.cli.foreground import DEFAULT_PORT, check_form, given_settings, run_up, runs_already
+from logctl.cli.foreground import (
+    DEFAULT_PORT,
+    check_form,
+    given_settings,
+    run_ephemeral,
+    run_up,
+    runs_already,
+    sweep,
+)
 from logctl.cli.options import parse_duration_s
-from logctl.cli.output import neutral, note
-from logctl.errors import Declined, OperationFailed
+from logctl.cli.output import neutral, note, write
+from logctl.errors import Declined, OperationFailed, UsageError
+
+if TYPE_CHECKING:
+    from logctl.engine.config_file import Entry
+    from logctl.engine.ephemeral import Scratch
 
 PATIENCE_S: Final = 1.0
 """A start that takes longer than this is told about while it happens."""
@@ -41,9 +54,27 @@ def up(
     settings: Settings = None,
     log_format: LogFormat = "text",
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="With --detach: how long to wait.")] = "60s",
+    ephemeral: Annotated[
+        bool, typer.Option("--ephemeral", help="Data in a temporary folder that goes with the node, for tests.")
+    ] = False,
+    until_eof: Annotated[
+        bool, typer.Option("--until-eof", help="With --ephemeral: stop when standard input ends.")
+    ] = False,
 ) -> None:
-    """Run a node on this machine: on loopback, formatted on first use, in the foreground."""
+    """Run a node on this machine: on loopback, formatted on first use, in the foreground.
+
+    With --ephemeral the node's address is the one line on stdout.
+
+    \b
+    Example, a broker for a test suite:
+      logctl up --ephemeral --port 0
+    """
     wait_s = parse_duration_s(timeout)
+    if until_eof and (detach or not ephemeral):
+        raise UsageError("--until-eof goes with --ephemeral, and not with --detach")
+    if ephemeral:
+        _up_ephemeral(data, port, detach, settings or (), log_format, wait_s, until_eof)
+        return
     folder = (data or local.data_home()).absolute()
     if not detach:
         run_up(folder, port, settings or (), log_format)
@@ -70,6 +101,53 @@ def _start_detached(folder: Path, port: int, settings: Sequence[str], log_format
         raise OperationFailed(f"the node says it is ready, but does not answer at {node.addresses}")
     note(f"node {node.node_id} is ready at {node.addresses[0]} (process {node.pid}, diary in {node.diary})")
     note("next: `logctl topic create NAME`; stop it with `logctl down`")
+
+
+def _up_ephemeral(
+    data: Path | None,
+    port: int,
+    detach: bool,
+    settings: Sequence[str],
+    log_format: str,
+    wait_s: float,
+    until_eof: bool,
+) -> None:
+    if data is not None:
+        raise UsageError("--ephemeral makes a folder of its own", "leave out --data, or set TMPDIR to say where")
+    if not detach:
+        run_ephemeral(port, settings, log_format, until_eof)
+        return
+    check_form(log_format)
+    from logctl.engine.ephemeral import Scratch, entries
+    from logctl.engine.settings import Settings
+
+    given = given_settings(settings)
+    sweep()
+    scratch = Scratch.make()
+    try:
+        wanted = entries(scratch, port, "logctl up --ephemeral") + given
+        Settings.of(wanted)
+        _wait_for_ephemeral(scratch, wanted, log_format, wait_s)
+    except BaseException:
+        scratch.remove()
+        raise
+    scratch.hand_over()
+
+
+def _wait_for_ephemeral(scratch: Scratch, wanted: Sequence[Entry], log_format: str, wait_s: float) -> None:
+    """Start it, and print its address when it is ready. A node that does not start in time is ended."""
+    from logctl.engine.lifecycle import start_detached
+
+    started = start_detached(wanted, scratch.diary, log_format, scratch=scratch)
+    try:
+        for _ in started.events(wait_s):
+            pass
+    except BaseException:
+        started.end(signal.SIGKILL)
+        raise
+    node = local.describe(scratch.log_dir)
+    write(f"{','.join(node.addresses)}\n")
+    note(f"stop it with `logctl down --data {scratch.path}` (process {node.pid}); its data goes with it")
 
 
 def _make(folder: Path) -> None:

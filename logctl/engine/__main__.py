@@ -1,9 +1,10 @@
 """A node in the background: what `lifecycle.start_detached` runs.
 
-    python -m logctl.engine --announce=FD --diary=FILE --log-format=text NAME=VALUE ...
+    python -m logctl.engine --announce=FD --diary=FILE --log-format=text [--scratch=FD:DIR] [--leash=FD] NAME=VALUE ...
 
 Until it is ready the node also writes its diary, as JSON, to the descriptor it was given: whoever started it reads
-there how it goes, and the failure if it fails.
+there how it goes, and the failure if it fails. A folder that is its own (`--scratch`) goes with the node when that ends
+in order; after a failure the diary in it may still be read, and whoever started the node removes it.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import TYPE_CHECKING
 
 from logctl.engine.config_file import Entry
 from logctl.engine.diary import Diary
 from logctl.errors import LogctlError
+
+if TYPE_CHECKING:
+    from logctl.engine.ephemeral import Scratch
 
 
 class Announcer:
@@ -41,6 +46,14 @@ class Announcer:
             self._descriptor = None
 
 
+def _scratch(argument: str | None) -> Scratch | None:
+    if argument is None:
+        return None
+    from logctl.engine.ephemeral import Scratch
+
+    return Scratch.inherited(argument)
+
+
 def main(arguments: list[str]) -> int:
     flags = dict(one[2:].split("=", 1) for one in arguments if one.startswith("--"))
     settings = (one.partition("=") for one in arguments if not one.startswith("--"))
@@ -48,10 +61,14 @@ def main(arguments: list[str]) -> int:
     announcer = Announcer(int(flags["announce"]))
     diary = Diary(sys.stderr, flags["log-format"])
     diary.listeners.append(announcer.entry)
+    scratch = _scratch(flags.get("scratch"))
     try:
         from logctl.engine.node import run
 
-        run(entries, diary=diary, diary_path=flags["diary"], format_if_new=True)
+        leash = int(flags["leash"]) if "leash" in flags else None
+        run(entries, diary=diary, diary_path=flags["diary"], format_if_new=True, leash=leash)
+        if scratch is not None:
+            scratch.remove()
     except LogctlError as error:
         announcer.tell(kind="failed", error=type(error).__name__, message=error.message, hint=error.hint)
         diary.say("failed", f"{error.message}. {error.hint}".strip())

@@ -20,12 +20,15 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from logctl import errors
 from logctl.engine.config_file import Entry
 from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed
 from logctl.local import LocalNode, lock_holder
+
+if TYPE_CHECKING:
+    from logctl.engine.ephemeral import Scratch
 
 _POLL_S: Final = 0.02
 _ANSWER_BYTES_MAX: Final = 65536
@@ -42,15 +45,33 @@ def local_entries(log_dir: Path, port: int, node_id: int = 1) -> list[Entry]:
     ]
 
 
-def start_detached(entries: Sequence[Entry], diary: Path, log_format: str = "text") -> Detached:
-    """Start a node with these settings; its diary is appended to the file `diary`."""
+def start_detached(
+    entries: Sequence[Entry],
+    diary: Path,
+    log_format: str = "text",
+    *,
+    scratch: Scratch | None = None,
+    leash: int | None = None,
+) -> Detached:
+    """Start a node with these settings; its diary is appended to the file `diary`.
+
+    With `scratch` it inherits that folder, and removes it after an orderly stop; with `leash`, the reading end of a
+    pipe, it stops when the other end is closed.
+    """
     reading, writing = os.pipe()
     command = [sys.executable, "-P", "-m", "logctl.engine", f"--announce={writing}", f"--log-format={log_format}"]
-    command += [f"--diary={diary}", *(f"{entry.name}={entry.text}" for entry in entries)]
+    command += [f"--diary={diary}", *([f"--scratch={scratch.as_argument()}"] if scratch else [])]
+    command += ["--leash=0"] if leash is not None else []
+    command += [f"{entry.name}={entry.text}" for entry in entries]
     try:
         with open(diary, "ab") as out:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True, pass_fds=(writing,)
+                command,
+                stdin=subprocess.DEVNULL if leash is None else leash,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+                pass_fds=(writing, *([scratch.mark] if scratch else [])),
             )
     except OSError as error:
         os.close(reading)

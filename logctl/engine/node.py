@@ -7,8 +7,8 @@ SIGTERM or SIGINT: nothing more is accepted, what was asked is answered, every l
 and the marks of an orderly stop are written. A second signal ends the process at once; the next start then recovers.
 
 Runs inside `logctl up` and `logctl node start`, by itself in the background (`python -m logctl.engine`), and in a
-thread of somebody's test suite (`logctl.embedded`). That process is left as it is found: `run` alone raises the limit of
-open files, tunes the collector and takes the signals.
+thread of somebody's test suite (`logctl.embedded`). That process is left as it is found: `run` alone raises the limit
+of open files, tunes the collector and takes the signals.
 """
 
 from __future__ import annotations
