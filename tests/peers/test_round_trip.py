@@ -7,7 +7,7 @@ nothing to recover or to complain of.
 
 from __future__ import annotations
 
-import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -34,7 +34,11 @@ from support.clients.librdkafka import SILENCE, Librdkafka
 from support.inventory import Inventory, take
 from support.two_engines import Shared
 
-from logctl.engine import apache
+from logctl.engine.apache import ApacheNode, run_tool
+from logctl.engine.broker.metadata_snapshots import list_snapshots
+from logctl.engine.broker.metadata_store import DIRECTORY, load
+from logctl.engine.controller.image import Image
+from logctl.engine.log.disk import RealDisk
 
 pytestmark = [pytest.mark.java, pytest.mark.timeout(300)]
 
@@ -169,6 +173,101 @@ def test_a_directory_goes_from_our_node_to_apache_kafka_and_back_and_back_again(
     with shared.apache() as peer:
         same(take(peer.address, GROUPS), last)
         run_transactions(peer.address, "second.orders", "first.orders")
+    nothing_was_recovered(shared)
+
+
+# What Apache Kafka serves and our node only keeps.
+
+ALL_OF_APACHE = {
+    "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+    "super.users": "User:ANONYMOUS",
+}
+SHARERS = "sharers"
+ANY_ACL = AclBindingFilter(
+    ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+)
+
+
+def tool(peer: ApacheNode, name: str, *args: str) -> str:
+    done = run_tool(name, "--bootstrap-server", peer.address, *args)
+    assert done.code == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def configure(peer: ApacheNode, kind: str, name: str, value: str) -> None:
+    what = "--entity-type", kind, "--entity-name", name
+    tool(peer, "kafka.admin.ConfigCommand", "--alter", *what, "--add-config", value)
+
+
+def read_shared(peer: ApacheNode, count: int) -> list[str]:
+    what = "--topic", "shared", "--group", SHARERS, "--max-messages", str(count), "--timeout-ms", "30000"
+    return tool(peer, "org.apache.kafka.tools.consumer.ConsoleShareConsumer", *what).split()
+
+
+def use_all_of(peer: ApacheNode) -> None:
+    admin = admin_of(peer.address)
+    allowed = AclOperation.READ, AclPermissionType.ALLOW
+    acl = AclBinding(ResourceType.TOPIC, "shared", ResourcePatternType.LITERAL, "User:alice", "*", *allowed)
+    [granted] = admin.create_acls([acl]).values()
+    granted.result()
+    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_256, 4096)
+    [known] = admin.alter_user_scram_credentials([UserScramCredentialUpsertion("alice", scram, b"secret")]).values()
+    known.result()
+    configure(peer, "users", "alice", "producer_byte_rate=1048576,request_percentage=12.5")
+    configure(peer, "client-metrics", "watched", "interval.ms=60000,metrics=org.apache.kafka.producer.")
+    configure(peer, "groups", SHARERS, "share.auto.offset.reset=earliest")
+    create(peer.address, "shared", 1)
+    produce(Librdkafka(), peer.address, "shared", [Message(b"%d" % number) for number in range(10)])
+    assert read_shared(peer, 3) == ["0", "1", "2"]
+
+
+def kept_for(peer: ApacheNode) -> list[str]:
+    """What Apache Kafka says of all that, in its own words."""
+    admin = admin_of(peer.address)
+    scram = admin.describe_user_scram_credentials(["alice"])["alice"].result().scram_credential_infos
+    return [
+        *sorted(map(str, admin.describe_acls(ANY_ACL).result())),
+        *(f"{one.mechanism} {one.iterations}" for one in scram),
+        tool(peer, "kafka.admin.ConfigCommand", "--describe", "--entity-type", "users"),
+        tool(peer, "org.apache.kafka.tools.FeatureCommand", "describe").partition("Epoch")[0],
+    ]
+
+
+def image_of(data: Path, scratch: Path) -> Image:
+    """What the metadata log of a stopped node amounts to, read from a copy."""
+    shutil.copytree(data / DIRECTORY, scratch / DIRECTORY)
+    return load(RealDisk(), str(scratch), 1 << 30, now_ms=NOW_MS, clean=True).image
+
+
+def test_what_our_node_does_not_serve_goes_through_its_hands_unharmed(tmp_path: Path) -> None:
+    """A directory with all features of Apache Kafka 4.3.1; our node even rewrites the metadata log to a snapshot."""
+    often = {"metadata.log.max.record.bytes.between.snapshots": "2000"}
+    shared = Shared(tmp_path, often, ALL_OF_APACHE)
+    with shared.apache() as peer:
+        use_all_of(peer)
+        live_through(peer.address, "first")
+        run_transactions(peer.address, "first.orders", "first.orders")
+        before, kept = take(peer.address, GROUPS), kept_for(peer)
+    image = image_of(shared.data, tmp_path / "before")
+    assert image.features.keys() >= {"share.version", "transaction.version", "eligible.leader.replicas.version"}
+    assert {kind for kind, *_ in image.kept} == {11, 14, 18}, "a SCRAM credential, a quota and an ACL"
+
+    with shared.ours() as ours:
+        same(take(ours.address, GROUPS), before)
+        live_through(ours.address, "second")
+        after = take(ours.address, GROUPS)
+    rewritten = image_of(shared.data, tmp_path / "after")
+    newest = list_snapshots(RealDisk(), str(shared.data / DIRECTORY))[0]
+    assert newest.epoch == 2, "the next start begins with a snapshot that our node made"
+    assert rewritten.features == image.features
+    assert rewritten.kept == image.kept
+    assert rewritten.configs.items() >= image.configs.items()
+
+    with shared.apache() as peer:
+        same(take(peer.address, GROUPS), after)
+        assert kept_for(peer) == kept
+        run_transactions(peer.address, "first.orders", "first.orders")
+        assert read_shared(peer, 4) == ["3", "4", "5", "6"]
     nothing_was_recovered(shared)
 
 

@@ -7,7 +7,7 @@ to the engine (`__...`) are compared by id, size and settings.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -38,13 +38,12 @@ def take(address: str, groups: Iterable[str]) -> Inventory:
     topics = _topics(admin)
     places = [(name, number) for name, (_, count, _) in topics.items() for number in range(count) if name[:2] != "__"]
     bounds: dict[Partition, tuple[int, int]] = {}
-    records = {}
+    records: dict[tuple[str, Partition], list[tuple[Any, ...]]] = {}
     for level in LEVELS:
         consumer = _consumer(address, level)
         try:
-            for place in places:
-                bounds[place] = consumer.get_watermark_offsets(Place(*place), timeout=PATIENCE_S)
-                records[level, place] = _records(consumer, place)
+            bounds = {place: consumer.get_watermark_offsets(Place(*place), timeout=PATIENCE_S) for place in places}
+            records |= {(level, place): found for place, found in _records(consumer, places).items()}
         finally:
             consumer.close()
     return Inventory(topics, bounds, records, {group: _committed(admin, group) for group in groups})
@@ -78,23 +77,29 @@ def _consumer(address: str, level: str) -> Consumer:
             "isolation.level": level,
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "fetch.wait.max.ms": 20,
             "check.crcs": True,
             "logger": SILENCE,
         }
     )
 
 
-def _records(consumer: Consumer, place: Partition) -> list[tuple[Any, ...]]:
-    consumer.assign([Place(*place, OFFSET_BEGINNING)])
-    found = []
-    while True:
+def _records(consumer: Consumer, places: Sequence[Partition]) -> dict[Partition, list[tuple[Any, ...]]]:
+    """Every partition to its end."""
+    found: dict[Partition, list[tuple[Any, ...]]] = {place: [] for place in places}
+    unfinished = set(places)
+    consumer.assign([Place(*place, OFFSET_BEGINNING) for place in places])
+    while unfinished:
         record = consumer.poll(PATIENCE_S)
-        assert record is not None, f"nothing came of {place}"
-        error = record.error()
-        if error is not None:
+        assert record is not None, f"nothing more came, but {unfinished} have not ended"
+        place, error = (record.topic(), record.partition()), record.error()
+        if error is None:
+            told = (record.offset(), record.key(), record.value(), record.headers(), record.timestamp())
+            found[place].append(told)
+        else:
             assert error.code() == KafkaError._PARTITION_EOF, error
-            return found
-        found.append((record.offset(), record.key(), record.value(), record.headers(), record.timestamp()))
+            unfinished.discard(place)
+    return found
 
 
 def _committed(admin: AdminClient, group: str) -> dict[Partition, tuple[int, Any, str]]:
