@@ -29,9 +29,11 @@ def answer_parts(request: Request[Any], response: Message) -> list[Any]:
 
     A version that the response does not have is answered in the oldest form; only ApiVersions and Produce come to that.
     """
-    api = API[request.api_key]
-    version = request.version if request.version in type(response).versions else type(response).versions.lowest
-    tail = b"\0" if api.response_header_is_flexible(version) else b""
+    versions = type(response).versions
+    version = request.version
+    if not versions.lowest <= version <= versions.highest:
+        version = versions.lowest
+    tail = b"\0" if API[request.api_key].response_header_is_flexible(version) else b""
     return [own(part) for part in framed(request.correlation_id, tail, response.encode_parts(version))]
 
 

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 from logctl.engine.broker.fetch_sessions import Context, Read, Wanted
 from logctl.engine.broker.locate import leader_of, replica_of, topic_name
+from logctl.engine.broker.range import Range
 from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.request import PARKED, Answer, Request
 from logctl.engine.broker.waiting import Parked
@@ -38,6 +39,7 @@ from logctl.wire.messages.fetch import (
     LeaderIdAndEpoch,
     NodeEndpoint,
     PartitionData,
+    SnapshotId,
 )
 
 if TYPE_CHECKING:
@@ -129,18 +131,20 @@ class Fetching:
         if _replica_id(self.request.body) != _NOT_A_REPLICA:
             raise WireError(errors.NOT_LEADER_OR_FOLLOWER, "This node has no replica that follows another")
         self.replicas.append(replica)
-        diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
-        if diverging is not None:
-            return _told(replica, asked.partition, diverging_epoch=diverging)
+        if asked.last_fetched_epoch >= 0:
+            diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
+            if diverging is not None:
+                return _told(replica, asked.partition, replica.last_stable_offset, None, None, diverging)
+        stable = replica.last_stable_offset
         committed = self.request.body.isolation_level == READ_COMMITTED
-        up_to = replica.last_stable_offset if committed else replica.high_watermark
+        up_to = stable if committed else replica.high_watermark
         room = min(asked.partition_max_bytes, max(0, self._max_bytes - self._bytes))
-        found = replica.read(asked.fetch_offset, room, up_to, minimum_one_batch=not self._bytes)
+        found = replica.read(asked.fetch_offset, room, up_to, not self._bytes)
         if found is None:
-            return _told(replica, asked.partition, aborted_transactions=[] if committed else None)
+            return _told(replica, asked.partition, stable, [] if committed else None, None)
         self._bytes += found.length
         aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
-        return _told(replica, asked.partition, records=found, aborted_transactions=aborted)
+        return _told(replica, asked.partition, stable, aborted, found)
 
     def _find(self, wanted: Wanted) -> Replica:
         broker = self.broker
@@ -201,22 +205,37 @@ def _replica_id(body: FetchRequest) -> int:
     return body.replica_id if body.replica_id != _NOT_A_REPLICA else body.replica_state.replica_id
 
 
-def _told(replica: Replica, partition: int, **told: object) -> PartitionData:
-    told.setdefault("aborted_transactions", None)
-    told.setdefault("records", b"")
+_NO_EPOCH: Final = EpochEndOffset()
+_NO_LEADER: Final = LeaderIdAndEpoch()
+_NO_SNAPSHOT: Final = SnapshotId()
+
+
+def _told(
+    replica: Replica,
+    partition: int,
+    stable: int,
+    aborted: list[AbortedTransaction] | None,
+    records: Range | None,
+    diverging: EpochEndOffset = _NO_EPOCH,
+) -> PartitionData:
+    """By position and with shared defaults: this is built for every partition of every fetch."""
     return PartitionData(
-        partition_index=partition,
-        high_watermark=replica.high_watermark,
-        last_stable_offset=replica.last_stable_offset,
-        log_start_offset=replica.log.start_offset,
-        **told,
+        partition,
+        errors.NONE,
+        replica.high_watermark,
+        stable,
+        replica.log.start_offset,
+        diverging,
+        _NO_LEADER,
+        _NO_SNAPSHOT,
+        aborted,
+        -1,
+        b"" if records is None else records,
     )
 
 
 def _diverging(replica: Replica, last_fetched_epoch: int, fetch_offset: int) -> EpochEndOffset | None:
     """Where our history ends for the epoch the client read last, if that is before what it has (KIP-595)."""
-    if last_fetched_epoch < 0:
-        return None
     epoch, end = replica.log.end_offset_for_epoch(last_fetched_epoch)
     if epoch == _UNDEFINED or end == _UNDEFINED:
         raise WireError(errors.OFFSET_OUT_OF_RANGE, f"Nothing is known of leader epoch {last_fetched_epoch}")
