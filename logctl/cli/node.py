@@ -33,7 +33,11 @@ def start(
     settings: Settings = None,
     log_format: LogFormat = "text",
 ) -> None:
-    """Run one node in the foreground, for service managers. Its directory must have been formatted."""
+    """Run one node in the foreground, for service managers. Its directory must have been formatted.
+
+    Example:
+      logctl node start --config server.properties
+    """
     run_config(str(config), settings or (), log_format)
 
 
@@ -46,7 +50,11 @@ def format_(
     ] = None,
     settings: Settings = None,
 ) -> None:
-    """Prepare the log directories of a node. Directories of the same cluster and node are left as they are."""
+    """Prepare the log directories of a node. Directories of the same cluster and node are left as they are.
+
+    Example:
+      logctl node format --config server.properties
+    """
     if (config is None) == (data is None):
         raise UsageError("say what to format: --config FILE or --data DIR, one of the two")
     from logctl.engine.config_file import read_config
@@ -76,7 +84,11 @@ _COLUMNS = (
 
 @node_app.command()
 def status(data: Data = None, output: Output = Format.TABLE, no_headers: NoHeaders = False) -> None:
-    """Tell of each node of a data folder: id, process, address, state, roles and the end of its metadata log."""
+    """Tell of each node of a data folder: id, process, address, state, roles and the end of its metadata log.
+
+    Example:
+      logctl node status -o json
+    """
     folder = (data or local.data_home()).absolute()
     nodes = local.nodes_in(folder)
     if not nodes:

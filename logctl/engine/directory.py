@@ -180,7 +180,7 @@ def open_directories(
         if identity is None:
             raise UsageError(
                 f"{path} has no {META_PROPERTIES}: it has not been prepared for a node",
-                "Prepare it with: logctl node format",
+                "prepare it with `logctl node format --config FILE`",
             )
         first = found[0] if found else identity
         check_identity(path, identity, cluster_id or first.cluster_id, first.node_id if node_id is None else node_id)

@@ -98,7 +98,7 @@ def test_a_folder_that_was_not_prepared_is_not_started_on(tmp_path: Path) -> Non
     done = run("node", "start", "--config", str(write_config(tmp_path)))
     assert done.code == 2
     assert f"error: {tmp_path}/data has no meta.properties" in done.err
-    assert "hint: Prepare it with: logctl node format" in done.err
+    assert "hint: prepare it with `logctl node format --config FILE`" in done.err
 
 
 def test_a_folder_of_another_node_is_not_started_on(tmp_path: Path) -> None:
