@@ -11,6 +11,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from clients.conftest import create_topic
+from clients.test_kill import PARTITIONS, assert_all_took_part, final_read, make_progress
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import (
     AclBinding,
@@ -30,7 +32,9 @@ from confluent_kafka.admin import (
     UserScramCredentialUpsertion,
 )
 from support.clients import CODECS, PATIENCE_S, Message, Sending, produce
+from support.clients.kafka_python import KafkaPython
 from support.clients.librdkafka import SILENCE, Librdkafka
+from support.history import check
 from support.inventory import Inventory, take
 from support.two_engines import Shared
 
@@ -269,6 +273,53 @@ def test_what_our_node_does_not_serve_goes_through_its_hands_unharmed(tmp_path: 
         run_transactions(peer.address, "first.orders", "first.orders")
         assert read_shared(peer, 4) == ["3", "4", "5", "6"]
     nothing_was_recovered(shared)
+
+
+def note_offset(address: str, offset: int) -> None:
+    """Commit without being a member."""
+    keeper = Consumer({"bootstrap.servers": address, "group.id": CLASSIC, "logger": SILENCE})
+    try:
+        keeper.commit(offsets=[TopicPartition("orders", 0, offset)], asynchronous=False)
+    finally:
+        keeper.close()
+
+
+def noted_offset(address: str) -> int:
+    keeper = Consumer({"bootstrap.servers": address, "group.id": CLASSIC, "logger": SILENCE})
+    try:
+        [place] = keeper.committed([TopicPartition("orders", 0)], timeout=PATIENCE_S)
+    finally:
+        keeper.close()
+    offset: int = place.offset
+    return offset
+
+
+def test_kill_9_under_load_and_the_other_engine_goes_on(tmp_path: Path) -> None:
+    """Idempotent producers with acks=all never learn that there are two engines. Nothing acknowledged is lost, nothing
+    is doubled, and a committed offset stays committed.
+    """
+    shared = Shared(tmp_path, apache_settings={"broker.session.timeout.ms": "2000"})
+    clients = Librdkafka(), KafkaPython()
+    with shared.ours():
+        create_topic(shared.address, "orders", PARTITIONS)
+        streams = [client.stream(shared.address, client.name, "orders", PARTITIONS) for client in clients]
+        try:
+            make_progress(streams)
+            note_offset(shared.address, 1)
+            shared.node.kill()
+            with shared.apache():
+                make_progress(streams)
+                assert noted_offset(shared.address) == 1
+                note_offset(shared.address, 2)
+                shared.peer.kill()
+            shared.node.start()
+            make_progress(streams)
+            assert noted_offset(shared.address) == 2
+        finally:
+            sends = [send for stream in streams for send in stream.stop()]
+        polls = [final_read(shared.node, Librdkafka(), partition) for partition in range(PARTITIONS)]
+    assert check(sends, polls) == []
+    assert_all_took_part(sends, len(clients))
 
 
 def same(found: Inventory, expected: Inventory) -> None:

@@ -1,4 +1,4 @@
-"""One log directory and two engines that take turns on it.
+"""One log directory and two engines that take turns on it, on the same port: clients need not notice.
 
     shared = Shared(tmp_path)
     with shared.ours() as node: ...       # stopped in order at the end of the block
@@ -18,7 +18,6 @@ from typing import Final
 
 from support.apache import new_apache_node
 from support.node import Node
-from support.ports import free_port
 
 from logctl.engine.apache import ApacheNode
 
@@ -59,13 +58,17 @@ class Shared:
     ) -> None:
         common = SMALL | dict(settings or {})
         self.peer: ApacheNode = new_apache_node(folder, common | APACHE_ONLY | dict(apache_settings or {}))
-        self.node = Node(folder, free_port(), common)
+        self.node = Node(folder, self.peer.port, common)
         self.node.log_dir = self.peer.data
         self._said_before = 0
 
     @property
     def data(self) -> Path:
         return self.peer.data
+
+    @property
+    def address(self) -> str:
+        return self.peer.address
 
     @contextmanager
     def ours(self) -> Iterator[Node]:
