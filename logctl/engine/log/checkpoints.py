@@ -29,11 +29,14 @@ Offsets = dict[tuple[str, int], int]
 
 
 def read_offsets(disk: Disk, path: str, notes: list[str]) -> Offsets:
-    """(topic, partition) -> offset; empty when the file is missing or was damaged (then `notes` says so)."""
-    if not disk.exists(path):
+    """(topic, partition) -> offset; empty when the file is missing, was damaged (then `notes` says so), or has nothing
+    in it, as Apache Kafka leaves it when it is killed before its first checkpoint.
+    """
+    data = disk.read_file(path) if disk.exists(path) else b""
+    if not data:
         return {}
     try:
-        rows = parse_lines(disk.read_file(path), 3)
+        rows = parse_lines(data, 3)
         return {(topic, int(partition)): int(offset) for topic, partition, offset in rows}
     except ValueError as problem:
         set_aside(disk, path, f"The checkpoint cannot be read ({problem})", notes)

@@ -28,6 +28,7 @@ from logctl.engine.log.config import LogConfig
 from logctl.engine.log.epochs import FILE_NAME as EPOCHS_FILE
 from logctl.engine.log.epochs import LeaderEpochs
 from logctl.engine.log.history import History
+from logctl.engine.log.leftovers import finish_cleaning
 from logctl.engine.log.producer_snapshot import Snapshots
 from logctl.engine.log.producers import ProducerStates
 from logctl.engine.log.replay import replay
@@ -107,6 +108,7 @@ class Recovery:
 
     def _tidy(self, names: list[str]) -> list[str]:
         """Finish removals that were under way, and set aside small files whose segment is gone for no known reason."""
+        names = finish_cleaning(self._disk, self._path, names, self._notes)
         oldest = min((name for name in names if name.endswith(".log")), default="")
         kept = []
         for name in names:
@@ -116,8 +118,6 @@ class Recovery:
                 self._disk.remove(path)
             elif orphan:
                 set_aside(self._disk, path, "Its segment is missing", self._notes)
-            elif name.endswith((".cleaned", ".swap")):
-                self._notes.append(f"{path} is left from a compaction by Apache Kafka and was not touched")
             else:
                 kept.append(name)
         return kept
@@ -236,8 +236,11 @@ class Recovery:
         path = f"{self._path}/{EPOCHS_FILE}"
         if not self._disk.exists(path):
             return None
+        data = self._disk.read_file(path)
+        if not data:
+            return None
         try:
-            return LeaderEpochs.decode(self._disk.read_file(path))
+            return LeaderEpochs.decode(data)
         except ValueError as problem:
             set_aside(self._disk, path, f"The leader epoch checkpoint cannot be read ({problem})", self._notes)
             return None
