@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from logctl.admin.configs import HIDDEN, Entity
 from logctl.admin.deadline import Backoff, Deadline
 from logctl.admin.observe import Snapshot, observe
 from logctl.admin.operation import Change, Plan, Resource, State, Step
@@ -49,9 +50,14 @@ Event = StepStarted | ItemDone | ItemFailed | Verified
 
 def actions() -> dict[str, Action]:
     """Every action a step may name, by its name."""
-    from logctl.admin import topic_changes
+    from logctl.admin import config_changes, topic_changes
 
-    return {"topic.create": topic_changes.create, "topic.delete": topic_changes.delete}
+    return {
+        "topic.create": topic_changes.create,
+        "topic.delete": topic_changes.delete,
+        "topic.add_partitions": topic_changes.add_partitions,
+        "config.change": config_changes.change_settings,
+    }
 
 
 def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline) -> Iterator[Event]:
@@ -129,22 +135,25 @@ _UNSEEN: Final = OperationFailed("the cluster could not be looked at")
 
 def _not_seen(changes: list[Change], deadline: Deadline) -> DeadlineExceeded:
     names = ", ".join(str(change.resource) for change in changes[:5])
-    kind = changes[0].resource.kind
+    look = "topic describe" if changes[0].resource.kind == "topic" else "config list"
     return DeadlineExceeded(
         f"accepted, but not yet seen after {deadline.timeout_s:g} s: {names}",
-        f"it may still be under way: check with `logctl {kind} describe`, or allow more with --timeout",
+        f"it may still be under way: check with `logctl {look}`, or allow more with --timeout",
     )
 
 
 def state_of(snapshot: Snapshot, resource: Resource) -> State:
     """The resource as the snapshot shows it; None when it does not exist."""
-    assert resource.kind == "topic", resource
-    topic = snapshot.topics.get(resource.name)
+    settings = snapshot.settings.get(Entity(*resource))
+    if settings is not None:
+        return {"configs": {one.name: one.shown for one in settings if one.is_set}}
+    topic = snapshot.topics.get(resource.name) if resource.kind == "topic" else None
     return None if topic is None else topic.state()
 
 
 def agrees(seen: State, wanted: State) -> bool:
-    """Is everything that `wanted` names so in `seen`? Nested dictionaries are compared in the same way."""
+    """Is everything that `wanted` names so in `seen`? Nested dictionaries are compared in the same way. Of a secret it
+    can only be told that there is one."""
     if seen is None or wanted is None:
         return seen is wanted
     for key, value in wanted.items():
@@ -152,7 +161,7 @@ def agrees(seen: State, wanted: State) -> bool:
         if isinstance(value, Mapping) and isinstance(found, Mapping):
             if not agrees(found, value):
                 return False
-        elif found != value:
+        elif found != value and found != HIDDEN:
             return False
     return True
 

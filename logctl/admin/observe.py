@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+from logctl.admin.configs import Config, Entity, describe_settings
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Broker, Cluster, refusal
 from logctl.errors import LogctlError
@@ -61,17 +62,20 @@ class Topic(NamedTuple):
 
 class Wants(NamedTuple):
     """What to look at: topics by name (None: all of them), with or without their settings. `near`: when one of the
-    named does not exist, learn the names that do, so that a refusal can suggest one."""
+    named does not exist, learn the names that do, so that a refusal can suggest one. `settings`: whose settings to
+    look at, besides those of topics."""
 
     topics: tuple[str, ...] | None = ()
     configs: bool = False
     near: bool = False
+    settings: tuple[Entity, ...] = ()
 
 
 class Snapshot(NamedTuple):
     """What was seen. A topic that was asked for and is not in `topics` does not exist, or is in `failures`.
 
-    `names` are all topics of the cluster, where they were learnt (see `Wants.near`).
+    `names` are all topics of the cluster, where they were learnt (see `Wants.near`). `settings` holds what is set on
+    each thing asked for.
     """
 
     cluster_id: str | None = None
@@ -79,6 +83,7 @@ class Snapshot(NamedTuple):
     topics: Mapping[str, Topic] = MappingProxyType({})
     failures: Mapping[str, LogctlError] = MappingProxyType({})
     names: tuple[str, ...] = ()
+    settings: Mapping[Entity, tuple[Config, ...]] = MappingProxyType({})
 
     @property
     def complete(self) -> bool:
@@ -102,7 +107,9 @@ def observe(cluster: Cluster, wants: Wants, deadline: Deadline) -> Snapshot:
     names: tuple[str, ...] = ()
     if wants.near and wants.topics is not None and not {*topics, *failures}.issuperset(wants.topics):
         names = tuple(found.name for found in cluster.refresh(deadline, None).topics)
-    return Snapshot(metadata.cluster_id, metadata.brokers, topics, failures, names)
+    there = [entity for entity in wants.settings if entity.kind != "topic" or entity.name in topics]
+    settings = {entity: tuple(describe_settings(cluster, entity, deadline)) for entity in there}
+    return Snapshot(metadata.cluster_id, metadata.brokers, topics, failures, names, settings)
 
 
 def topic_from(found: Any) -> Topic:

@@ -131,6 +131,72 @@ def create(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadline, d
     return {Resource("topic", result.name): _outcome(result, "create") for result in response.topics}
 
 
+# -- growing ---------------------------------------------------------------------------------------------------------
+
+
+class AddPartitions(NamedTuple):
+    """Give a topic more partitions: `total` is their number afterwards. `assignment` lists the replicas of each new
+    one."""
+
+    name: str
+    total: int
+    assignment: tuple[tuple[int, ...], ...] = ()
+
+    def wants(self) -> Wants:
+        return Wants((self.name,), near=True)
+
+    def check(self) -> None:
+        """What can be told without asking anybody. Raises UsageError."""
+        check_name(self.name)
+        if self.total < 1:
+            raise UsageError(f"partitions: {self.total} is not a number from 1 up")
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        self.check()
+        if self.name in snapshot.failures:
+            raise snapshot.failures[self.name]
+        topic = snapshot.topics.get(self.name)
+        if topic is None:
+            raise unknown_topics([self.name], snapshot.names)
+        title = f"add partitions to topic {self.name}"
+        have = len(topic.partitions)
+        if have == self.total:
+            return Plan(title, notes=(f"topic {self.name} has {_count(have, 'partition')} already",))
+        self._check_growth(have)
+        change = Change(Resource("topic", self.name), {"partitions": have}, {"partitions": self.total})
+        sentence = f"add {_count(self.total - have, 'partition')} to topic {self.name}, which has {have}"
+        arguments = {"name": self.name, "total": self.total, "assignment": [list(one) for one in self.assignment]}
+        step = Step("topic.add_partitions", sentence, arguments)
+        warning = "records with a key may go to another partition than before, and there is no way back to fewer"
+        return Plan(title, (change,), (step,), (), (warning,), snapshot.cluster_id, Wants((self.name,)))
+
+    def _check_growth(self, have: int) -> None:
+        if have > self.total:
+            raise OperationFailed(
+                f"topic {self.name} has {have} partitions, and they can only become more",
+                f"name a number above {have}; fewer need a new topic",
+            )
+        if self.assignment and len(self.assignment) != self.total - have:
+            raise UsageError(
+                f"replicas are given for {_count(len(self.assignment), 'partition')}, but {self.total - have} are new"
+            )
+
+
+def add_partitions(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadline, dry: bool) -> dict[Any, Any]:
+    """The action of an AddPartitions' step. `dry`: the broker validates only."""
+    from logctl.wire.messages.create_partitions import (
+        CreatePartitionsAssignment,
+        CreatePartitionsRequest,
+        CreatePartitionsTopic,
+    )
+
+    placed = [CreatePartitionsAssignment(broker_ids=ids) for ids in arguments["assignment"]] or None
+    topic = CreatePartitionsTopic(name=arguments["name"], count=arguments["total"], assignments=placed)
+    request = CreatePartitionsRequest(topics=[topic], timeout_ms=int(deadline.left_s * 1000), validate_only=dry)
+    response = cluster.ask(request, deadline, lambda answer: [result.error_code for result in answer.results])
+    return {Resource("topic", result.name): _outcome(result, "add partitions to") for result in response.results}
+
+
 # -- deleting --------------------------------------------------------------------------------------------------------
 
 

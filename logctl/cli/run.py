@@ -76,7 +76,9 @@ def _difference(change: Change) -> Iterator[str]:
         yield from (f"  - {key}: {value}" for key, value in before.items())
         return
     for key, value in after.items():
-        if key not in before:
+        if value is None:
+            yield f"  - {key}: {before.get(key)}"
+        elif before.get(key) is None:
             yield f"  + {key}: {value}"
         elif before[key] != value:
             yield f"  ~ {key}: {before[key]} -> {value}"
@@ -111,7 +113,9 @@ def _past(event: Verified) -> str:
     verb = "created" if change.before is None else "changed"
     seen = event.seen or {}
     said = [f"{key.replace('_', ' ')} {seen[key]}" for key in ("partitions", "replication_factor") if key in seen]
-    said += [f"{key}={value}" for key, value in seen.get("configs", {}).items()]
+    configs = seen.get("configs", {})
+    named = configs if change.before is None else (change.after or {}).get("configs", {})
+    said += [f"{key}={configs[key]}" if key in configs else f"{key} back to its default" for key in named]
     return f"{verb} {change.resource}" + (f": {', '.join(said)}" if said else "")
 
 

@@ -1,4 +1,4 @@
-"""logctl topic: list, describe, create, delete.
+"""logctl topic: list, describe, create, add-partitions, delete.
 
 What a command works with is imported when it runs: its help and its usage errors cost nothing but Typer.
 """
@@ -43,11 +43,12 @@ ExcludeInternal = Annotated[bool, typer.Option("--exclude-internal", help="Leave
 
 def register(app: typer.Typer) -> None:
     """Add `logctl topic`."""
-    topic = typer.Typer(no_args_is_help=True, help="List, describe, create and delete topics.")
+    topic = typer.Typer(no_args_is_help=True, help="List, describe, create, enlarge and delete topics.")
     topic.command("list")(list_command)
     topic.command("ls", hidden=True)(list_command)
     topic.command("describe")(describe_command)
     topic.command("create")(create_command)
+    topic.command("add-partitions")(add_partitions_command)
     topic.command("delete")(delete_command)
     app.add_typer(topic, name="topic")
 
@@ -151,6 +152,48 @@ def create_command(
         parse_assignment(assignment) if assignment is not None else (),
         if_not_exists,
     )
+    operation.check()
+    with connected(bootstrap, properties, timeout) as session:
+        return change(session, operation, ChangeFlags(yes, dry_run, exit_code, form))
+
+
+def add_partitions_command(
+    name: Annotated[str | None, typer.Argument(metavar="TOPIC", help="The topic's name.")] = None,
+    total: Annotated[int | None, typer.Argument(metavar="TOTAL", help="How many partitions it shall have.")] = None,
+    named: TopicOption = None,
+    partitions: Annotated[
+        int | None, typer.Option("--partitions", metavar="TOTAL", help="The same, as kafka-topics takes it.")
+    ] = None,
+    assignment: Annotated[
+        str | None,
+        typer.Option("--replica-assignment", metavar="1:2,2:3", help="Brokers of each new partition."),
+    ] = None,
+    bootstrap: Bootstrap = None,
+    properties: Properties = None,
+    timeout: Timeout = DEFAULT_TIMEOUT,
+    form: Output = Format.TABLE,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    exit_code: ExitCode = False,
+) -> int:
+    """Give a topic more partitions: TOTAL is their number afterwards.
+
+    Records with a key may go to another partition than before, and partitions cannot be taken away again.
+    Replaces kafka-topics --alter --partitions.
+
+    \b
+    Example:
+      logctl topic add-partitions orders 12
+    """
+    from logctl.admin.topic_changes import AddPartitions
+    from logctl.cli.run import ChangeFlags, change
+    from logctl.cli.session import connected
+
+    wanted = total if total is not None else partitions
+    if wanted is None or (partitions is not None and partitions != wanted):
+        raise UsageError("say how many partitions the topic shall have", "see `logctl topic add-partitions --help`")
+    by_hand = parse_assignment(assignment) if assignment is not None else ()
+    operation = AddPartitions(one_name(name, named), wanted, by_hand)
     operation.check()
     with connected(bootstrap, properties, timeout) as session:
         return change(session, operation, ChangeFlags(yes, dry_run, exit_code, form))
