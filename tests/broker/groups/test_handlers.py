@@ -139,7 +139,7 @@ class TestWithoutACoordinator:
         11: JoinGroupRequest("g", 10_000, 20_000, "m", None, "consumer", [JoinGroupRequestProtocol("range", b"")]),
         12: HeartbeatRequest("g", 1, "m"),
         13: LeaveGroupRequest("g", "m", [MemberIdentity("m")]),
-        14: SyncGroupRequest("g", 1, "m"),
+        14: SyncGroupRequest("g", 1, "m", None, "consumer", "range"),
         15: DescribeGroupsRequest(["g"]),
         42: DeleteGroupsRequest(["g"]),
         47: OffsetDeleteRequest("g", [OffsetDeleteRequestTopic("orders", [OffsetDeleteRequestPartition(0)])]),
@@ -189,7 +189,7 @@ class TestClassicGroups:
     @pytest.mark.parametrize("version", every_version(14))
     def test_and_syncs(self, node: GroupNode, version: int):
         who = member(node)
-        answer = node.say(SyncGroupRequest("g", 1, who), version)
+        answer = node.say(SyncGroupRequest("g", 1, who, None, "consumer", "range"), version)
         assert (answer.error_code, bytes(answer.assignment)) == (0, b"share")
 
     @pytest.mark.parametrize("version", every_version(12))
@@ -256,9 +256,9 @@ class TestConsumerGroups:
     @pytest.mark.parametrize("version", every_version(68))
     def test_a_member_joins_and_stays(self, node: GroupNode, version: int):
         told = beat(node, "g", "m", 0, version)
-        assert (told.error_code, told.member_epoch) == (0, 1)
+        assert (told.error_code, told.member_epoch) == (0, 2)
         assert list(told.assignment.topic_partitions[0].partitions) == [0, 1, 2, 3]
-        assert beat(node, "g", "m", 1, version).assignment is None
+        assert beat(node, "g", "m", 2, version).assignment is None
         assert name(beat(node, "g", "m", 7, version).error_code) == "FENCED_MEMBER_EPOCH"
 
     @pytest.mark.parametrize("version", every_version(69))
@@ -268,11 +268,11 @@ class TestConsumerGroups:
         body = ConsumerGroupDescribeRequest(["g", "nobody", "classic", ""], include_authorized_operations=True)
         group, missing, other, nameless = node.say(body, version).groups
         assert (group.group_state, group.group_epoch, group.assignment_epoch, group.assignor_name) == (
-            *("Stable", 1, 1),
+            *("Stable", 2, 2),
             "uniform",
         )
         (one,) = group.members
-        assert (one.member_id, one.member_epoch, one.subscribed_topic_names) == ("m", 1, ["orders"])
+        assert (one.member_id, one.member_epoch, one.subscribed_topic_names) == ("m", 2, ["orders"])
         assert one.assignment.topic_partitions[0].topic_name == "orders"
         assert one.assignment == one.target_assignment
         assert one.member_type == (1 if version >= 1 else -1)
@@ -292,7 +292,7 @@ class TestConsumerGroups:
 
         node.pass_time(1_000)
         node.ask(CreatePartitionsRequest([CreatePartitionsTopic("orders", 6, None)], 1_000, False), 3)
-        told = beat(node, "g", "m", 1)
+        told = beat(node, "g", "m", 2)
         assert list(told.assignment.topic_partitions[0].partitions) == [0, 1, 2, 3, 4, 5]
 
 
@@ -424,7 +424,7 @@ class TestTheDisk:
         for home in node.broker.groups.homes():
             assert difference(before[home.partition], home.shard) == []
         assert name(node.say(HeartbeatRequest("classic", 1, who), 4).error_code) == "NONE"
-        assert beat(node, "new", "m", 1).member_epoch == 1
+        assert beat(node, "new", "m", 2).member_epoch == 2
 
     def test_with_flush_left_to_the_system_answers_leave_after_the_write(self, tmp_path: Path):
         node = GroupNode(tmp_path, log_flush_policy="os")

@@ -169,7 +169,7 @@ def test_what_is_not_a_consumer_is_not_taken_over(stage: Stage):
 
 def test_an_empty_group_changes_its_kind_freely_and_keeps_its_offsets(stage: Stage):
     stage.commit({0: 9})
-    assert stage.consume("a").member_epoch == 1
+    assert stage.consume("a").member_epoch == 2
     stage.consume("a", -1)
     joined = stage.enter()
     stage.wait(3_500)

@@ -79,26 +79,26 @@ def test_nobody_commits_between_join_and_sync(stage: Stage):
 
 def test_members_of_consumer_groups_commit_in_their_epoch(stage: Stage):
     stage.consume("a")
-    assert stage.commit({0: 1}, member="a", epoch=1) == {0: "NONE"}
-    assert stage.commit({0: 2}, member="a", epoch=1, version=8) == "UNSUPPORTED_VERSION"
-    assert stage.commit({0: 2}, member="a", epoch=2) == "STALE_MEMBER_EPOCH"
-    assert stage.commit({0: 2}, member="b", epoch=1) == "UNKNOWN_MEMBER_ID"
+    assert stage.commit({0: 1}, member="a", epoch=2) == {0: "NONE"}
+    assert stage.commit({0: 2}, member="a", epoch=2, version=8) == "UNSUPPORTED_VERSION"
+    assert stage.commit({0: 2}, member="a", epoch=3) == "STALE_MEMBER_EPOCH"
+    assert stage.commit({0: 2}, member="b", epoch=2) == "UNKNOWN_MEMBER_ID"
     assert stage.commit({0: 2}) == "UNKNOWN_MEMBER_ID"
-    assert stage.committed(member_id="a", member_epoch=1) == {"t": {0: 1}}
-    assert stage.committed(member_id="a", member_epoch=0) == "STALE_MEMBER_EPOCH"
-    assert stage.committed(member_id="b", member_epoch=1) == "UNKNOWN_MEMBER_ID"
+    assert stage.committed(member_id="a", member_epoch=2) == {"t": {0: 1}}
+    assert stage.committed(member_id="a", member_epoch=1) == "STALE_MEMBER_EPOCH"
+    assert stage.committed(member_id="b", member_epoch=2) == "UNKNOWN_MEMBER_ID"
 
 
 def test_a_member_behind_its_epoch_may_commit_what_it_already_held(stage: Stage):
     stage.consume("a")
     stage.wait(1_000)
     stage.consume("b")
-    stage.consume("a", 1, owned={"t": [0, 1]})
-    stage.consume("b", 2)
-    assert stage.commit({0: 3}, member="a", epoch=1) == {0: "NONE"}
-    assert stage.commit({0: 4, 2: 3}, member="a", epoch=1) == "STALE_MEMBER_EPOCH"
+    stage.consume("a", 2, owned={"t": [0, 1]})
+    stage.consume("b", 3)
+    assert stage.commit({0: 3}, member="a", epoch=2) == {0: "NONE"}
+    assert stage.commit({0: 4, 2: 3}, member="a", epoch=2) == "STALE_MEMBER_EPOCH"
     assert stage.committed() == {"t": {0: 3}}, "all of a request or nothing"
-    assert stage.commit({2: 3}, member="b", epoch=1) == "STALE_MEMBER_EPOCH"
+    assert stage.commit({2: 3}, member="b", epoch=2) == "STALE_MEMBER_EPOCH"
 
 
 def test_metadata_has_a_limit_for_each_partition(stage: Stage):
@@ -163,8 +163,8 @@ class TestRetention:
 
     def test_a_consumer_group_keeps_what_it_reads(self, stage: Stage):
         stage.consume("a")
-        stage.commit({0: 1}, member="a", epoch=1)
-        stage.commit({0: 1}, member="a", epoch=1, topic="old")
+        stage.commit({0: 1}, member="a", epoch=2)
+        stage.commit({0: 1}, member="a", epoch=2, topic="old")
         stage.now_ms += 8 * DAY_MS
         expire(stage)
         assert stage.committed() == {"t": {0: 1}}

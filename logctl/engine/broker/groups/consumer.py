@@ -50,6 +50,9 @@ UNREVOKED: Final = 1
 UNRELEASED: Final = 2
 """Where a member is on its way: there; asked to give up partitions; waiting for others to give up theirs."""
 
+FIRST_EPOCH: Final = 1
+"""Of a group that has no members yet, as in Apache Kafka since 4.2; the first member makes it 2."""
+
 LEAVING_EPOCH: Final = -1
 STATIC_LEAVING_EPOCH: Final = -2
 
@@ -95,6 +98,12 @@ class Member:
     def has_reached(self, epoch: int) -> bool:
         return self.state == STABLE and self.epoch == epoch
 
+    @property
+    def held(self) -> Target:
+        """What it has and what it still has to give up."""
+        topics = sorted({*self.assigned, *self.revoking})
+        return {topic: frozenset((*self.assigned.get(topic, ()), *self.revoking.get(topic, ()))) for topic in topics}
+
     def assigned_in(self, topic_id: bytes, partition: int) -> int | None:
         """The epoch in which it got a partition that it holds, or None."""
         epoch = self.assigned.get(topic_id, {}).get(partition)
@@ -115,7 +124,7 @@ class Member:
             client_id=self.client_id,
             client_host=self.client_host,
             subscribed_topic_names=list(self.topics),
-            subscribed_topic_regex=self.regex or None,
+            subscribed_topic_regex=self.regex,
             rebalance_timeout_ms=self.rebalance_timeout_ms,
             server_assignor=self.server_assignor,
             classic_member_metadata=self.classic
@@ -208,9 +217,9 @@ class ConsumerGroup:
 
     def __init__(self, group_id: str) -> None:
         self.group_id = group_id
-        self.epoch = 0
+        self.epoch = FIRST_EPOCH
         self.metadata_hash = 0
-        self.assignment_epoch = 0
+        self.assignment_epoch = FIRST_EPOCH
         self.assignment_timestamp = 0
         self.members: dict[str, Member] = {}
         self.static: dict[str, str] = {}

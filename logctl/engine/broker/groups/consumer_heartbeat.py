@@ -223,7 +223,7 @@ class Heartbeats:
         if is_new or after != before:
             records.put_description(turn, group, after)
         changed = is_new or after.topics != before.topics or after.regex != before.regex
-        bump = changed or group.epoch == 0
+        bump = changed
         if after.regex != before.regex:
             self._division.drop_unread_regexes(turn, group)
         self._division.put_resolved(turn, group, found)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from logctl.engine.broker.groups.classic import ClassicGroup, ClassicMember, State
-from logctl.engine.broker.groups.consumer import ConsumerGroup, Member
+from logctl.engine.broker.groups.consumer import ConsumerGroup, Member, Target
 from logctl.engine.broker.groups.context import Group
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -44,14 +44,14 @@ def described(group: Group | None, group_id: str) -> DescribedGroup:
 
 
 def _classic_member(group: ClassicGroup, member: ClassicMember, is_stable: bool) -> DescribedGroupMember:
-    """What members read and have is shown while it is settled."""
+    """What members read is shown while it is settled; what they have, as long as it was not taken from them."""
     return DescribedGroupMember(
         member.member_id,
         member.instance_id,
         member.client_id,
         member.client_host,
         member.metadata(group.protocol_name) if is_stable else b"",
-        member.assignment if is_stable else b"",
+        member.assignment,
     )
 
 
@@ -82,20 +82,18 @@ def _consumer_member(group: ConsumerGroup, member: Member, names: Mapping[bytes,
         client_id=member.client_id,
         client_host=member.client_host,
         subscribed_topic_names=list(member.topics),
-        subscribed_topic_regex=member.regex or None,
-        assignment=_partitions(member.assigned, names),
+        subscribed_topic_regex=member.regex,
+        assignment=_partitions(member.held, names),
         target_assignment=_partitions(group.target_of(member.member_id), names),
         member_type=CONSUMER_MEMBER if member.classic is None else CLASSIC_MEMBER,
     )
 
 
-def _partitions(
-    held: Mapping[bytes, frozenset[int]] | Mapping[bytes, dict[int, int]], names: Mapping[bytes, str]
-) -> Assignment:
+def _partitions(held: Target, names: Mapping[bytes, str]) -> Assignment:
     return Assignment(
         [
             TopicPartitions(topic_id, names[topic_id], sorted(parts))
-            for topic_id, parts in sorted(held.items(), key=lambda item: item[0])
+            for topic_id, parts in sorted(held.items())
             if topic_id in names
         ]
     )

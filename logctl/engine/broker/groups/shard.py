@@ -23,7 +23,7 @@ from typing import Any
 from logctl.engine.broker.groups import consumer_records, records
 from logctl.engine.broker.groups.classic import ClassicGroup, State
 from logctl.engine.broker.groups.commits import Commits, expiry_of
-from logctl.engine.broker.groups.consumer import ConsumerGroup
+from logctl.engine.broker.groups.consumer import FIRST_EPOCH, ConsumerGroup
 from logctl.engine.broker.groups.consumer_classic import ClassicMembers
 from logctl.engine.broker.groups.consumer_heartbeat import Heartbeats, check_request
 from logctl.engine.broker.groups.context import Context, Group
@@ -40,7 +40,7 @@ from logctl.wire.errors import WireError
 from logctl.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse
 from logctl.wire.messages.heartbeat import HeartbeatRequest
 from logctl.wire.messages.join_group import JoinGroupRequest
-from logctl.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse
+from logctl.wire.messages.leave_group import LeaveGroupRequest, LeaveGroupResponse, MemberResponse
 from logctl.wire.messages.offset_commit import OffsetCommitRequest, OffsetCommitResponse
 from logctl.wire.messages.offset_delete import OffsetDeleteRequest, OffsetDeleteResponse
 from logctl.wire.messages.offset_fetch import OffsetFetchRequestGroup, OffsetFetchResponseGroup
@@ -206,8 +206,12 @@ class Shard:
         return rules.heartbeat(turn, group, *asked)  # type: ignore[arg-type]
 
     def leave(self, turn: Turn, request: LeaveGroupRequest) -> LeaveGroupResponse:
-        """LeaveGroup, one or many members. Raises WireError."""
-        group = self._group_of_member(request.group_id)
+        """LeaveGroup, one or many members, each with its own result."""
+        group = self.groups.get(request.group_id)
+        if group is None:
+            code = errors.UNKNOWN_MEMBER_ID
+            unknown = [MemberResponse(one.member_id, one.group_instance_id, code) for one in request.members]
+            return LeaveGroupResponse(members=unknown)
         if isinstance(group, ClassicGroup):
             return self._rounds.leave(turn, group, request)
         return self._classic_members.leave(turn, group, request)
@@ -235,7 +239,7 @@ class Shard:
         try:
             return self._heartbeats.beat(turn, group, caller, request)
         except WireError:
-            if group.is_empty and group.epoch == 0:
+            if group.is_empty and group.epoch == FIRST_EPOCH:
                 del self.groups[group.group_id]
             raise
 

@@ -1,6 +1,6 @@
 """DescribeGroups (15), versions 0 to 6: classic groups and their members.
 
-What members read and have is shown while a group is stable. Version 3 tells what the sender may do, version 4 adds
+What members read is shown while a group is stable. Version 3 tells what the sender may do, version 4 adds
 static members. A group that does not exist, or is none of the classic protocol, is Dead, and from version 6 on also
 GROUP_ID_NOT_FOUND.
 """
@@ -43,7 +43,7 @@ def _group(broker: Broker, request: Request[DescribeGroupsRequest], group_id: st
         group = described(home.shard.groups.get(group_id), group_id)
     except WireError as error:
         group = _refused_group(request, group_id, error)
-        if error.code != errors.GROUP_ID_NOT_FOUND:
+        if group.error_code:
             return group
     if request.body.include_authorized_operations:
         group.authorized_operations = broker.operations(request, Resource.GROUP, group_id)

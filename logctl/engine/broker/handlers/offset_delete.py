@@ -30,12 +30,13 @@ def handle(broker: Broker, request: Request[OffsetDeleteRequest], now_ms: int) -
         raise WireError(errors.INVALID_GROUP_ID)
     if not broker.may(request, Operation.DELETE, Resource.GROUP, body.group_id):
         raise WireError(errors.GROUP_AUTHORIZATION_FAILED)
-    codes = {topic.name: _objection(broker, request, topic) for topic in body.topics}
-    failed = [_failed(topic, codes[topic.name]) for topic in body.topics if codes[topic.name]]
-    body.topics = [topic for topic in body.topics if not codes[topic.name]]
+    failed: list[OffsetDeleteResponseTopic] = []
+    body.topics = [_known(broker, request, topic, failed) for topic in body.topics]
 
     def joined(response: OffsetDeleteResponse) -> OffsetDeleteResponse:
-        response.topics += failed
+        results = {topic.name: topic for topic in response.topics}
+        for topic in failed:
+            results[topic.name].partitions += topic.partitions
         return response
 
     reply = Later(broker, request, joined)
@@ -43,12 +44,19 @@ def handle(broker: Broker, request: Request[OffsetDeleteRequest], now_ms: int) -
     return PARKED
 
 
-def _objection(broker: Broker, request: Request[OffsetDeleteRequest], topic: OffsetDeleteRequestTopic) -> int:
-    if not broker.may(request, Operation.READ, Resource.TOPIC, topic.name):
-        return errors.TOPIC_AUTHORIZATION_FAILED
-    return errors.NONE if topic.name in broker.metadata.image.topics else errors.UNKNOWN_TOPIC_OR_PARTITION
-
-
-def _failed(topic: OffsetDeleteRequestTopic, code: int) -> OffsetDeleteResponseTopic:
-    results = [OffsetDeleteResponsePartition(one.partition_index, code) for one in topic.partitions]
-    return OffsetDeleteResponseTopic(topic.name, results)
+def _known(
+    broker: Broker,
+    request: Request[OffsetDeleteRequest],
+    asked: OffsetDeleteRequestTopic,
+    failed: list[OffsetDeleteResponseTopic],
+) -> OffsetDeleteRequestTopic:
+    """The topic with the partitions that it has and the sender may speak of; the others go to `failed`."""
+    code, known = errors.UNKNOWN_TOPIC_OR_PARTITION, []
+    topic = broker.metadata.image.topics.get(asked.name)
+    if not broker.may(request, Operation.READ, Resource.TOPIC, asked.name):
+        code = errors.TOPIC_AUTHORIZATION_FAILED
+    elif topic is not None:
+        known = [one for one in asked.partitions if one.partition_index in topic.partitions]
+    results = [OffsetDeleteResponsePartition(one.partition_index, code) for one in asked.partitions if one not in known]
+    failed.append(OffsetDeleteResponseTopic(asked.name, results))
+    return OffsetDeleteRequestTopic(asked.name, known)

@@ -1,7 +1,7 @@
 """SyncGroup (14), versions 0 to 5: hand out, or fetch, what the leader of a classic group has divided.
 
-Version 3 adds static members, version 5 the protocol's type and name, which must be the group's. A follower's answer
-waits for the leader's request; both wait until the division is on disk.
+Version 3 adds static members, version 5 the protocol's type and name, which must be there, and be the group's. A
+follower's answer waits for the leader's request; both wait until the division is on disk.
 """
 
 from __future__ import annotations
@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 API_KEY = 14
 VERSIONS = (0, 5)
 
+FIRST_VERSION_WITH_PROTOCOL = 5
+
 
 def handle(broker: Broker, request: Request[SyncGroupRequest], now_ms: int) -> Answer:
     body = request.body
+    if request.version >= FIRST_VERSION_WITH_PROTOCOL and None in (body.protocol_type, body.protocol_name):
+        raise WireError(errors.INCONSISTENT_GROUP_PROTOCOL)
     if not body.group_id:
         raise WireError(errors.INVALID_GROUP_ID)
     if not broker.may(request, Operation.READ, Resource.GROUP, body.group_id):
