@@ -105,6 +105,13 @@ class LogDir:
         self.save_start_offsets(known)
         self._write(checkpoints.HIGH_WATERMARKS, {log.place: log.high_watermark for log in known})
 
+    def note_arrival(self, logs: Iterable[Bounds]) -> None:
+        """A log came from another directory: note at once what its recovery needs. Raises DiskFault."""
+        known = list(logs)
+        self._write(checkpoints.RECOVERY_POINTS, {log.place: log.recovery_point for log in known})
+        if any(log.start_offset for log in known):
+            self.save_start_offsets(known)
+
     def save_start_offsets(self, logs: Iterable[Bounds]) -> None:
         """Note where each log begins. Raises DiskFault."""
         self._write(checkpoints.LOG_START_OFFSETS, {log.place: log.start_offset for log in logs if log.start_offset})

@@ -7,7 +7,7 @@ A move copies while the partition is in use. The copy grows in the target direct
 copies one piece, as fast as `replica.alter.log.dirs.io.max.bytes.per.second` allows, and has it flushed now and then in
 the background. Once nothing is missing, in a tick in which nothing is staged, the copy is closed, renamed to `orders-0`
 and opened again as the replica's log; the old one is renamed to `...-delete` and removed later. No request sees
-anything of it: the swap is one step between two of them.
+anything of it: the swap is one step between two of them, which takes as long as a dozen flushes of small files.
 
 A crash leaves a `-future` folder, or, within the swap, two folders of one name with the same records. The next start
 sees to both: the first is removed and the move begun anew, the second set aside.

@@ -311,8 +311,7 @@ class Replicas:
         try:
             gone = old.retire(self.new_id().hex())
             self._removals.append((now_ms + log.config.file_delete_delay_ms, gone))
-            for directory in (move.target, move.source):
-                directory.checkpoint(self._bounds(directory))
+            move.target.note_arrival(self._bounds(move.target))
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
 
