@@ -36,7 +36,8 @@ class About(NamedTuple):
 def news(delta: Delta, settings: Iterable[Described]) -> Iterator[str]:
     """One sentence for each resource whose configs changed, and one for each value that has no effect here. Of a new
     topic only the latter: that it was created is said elsewhere."""
-    known = {one.name: one for one in settings} if delta.configs else {}
+    brokers_too = any(kind == ResourceType.BROKER for kind, _ in delta.configs)
+    known = {one.name: one for one in settings} if brokers_too else {}
     gone, created = ({(ResourceType.TOPIC, topic.name) for topic in some} for some in (delta.deleted, delta.created))
     for resource in delta.configs:
         if resource in gone:
