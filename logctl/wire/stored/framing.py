@@ -113,23 +113,44 @@ class CoordinatorRecord(NamedTuple):
     version: int
 
 
-class Coordinator(NamedTuple):
+class Coordinator:
     """What one coordinator topic may hold: key and value classes under the same record types."""
 
-    keys: Catalogue
-    values: Catalogue
+    def __init__(self, keys: Catalogue, values: Catalogue) -> None:
+        self.keys = keys
+        self.values = values
+        self._key_readers: dict[int, Reader] = {}
+        self._value_readers: dict[tuple[int, int], Reader] = {}
 
     def read(self, key: Buffer, value: Buffer | None) -> CoordinatorRecord:
         """The messages in key and value of a record. Raises MalformedMessage."""
-        api_key, body = _prefixed(key)
-        value_version, value_body = (-1, None) if value is None else _prefixed(value)
-        key_class, value_class = self.keys.get(api_key), self.values.get(api_key)
-        if key_class is None or value_class is None:
-            unknown = None if value_body is None else UnknownRecord(api_key, value_version, bytes(value_body))
-            return CoordinatorRecord(UnknownRecord(api_key, 0, bytes(body)), unknown, value_version)
-        read_key, _ = key_class.decode(body, 0)
-        read_value = None if value_body is None else _read_or_keep(value_class, value_version, value_body)
-        return CoordinatorRecord(read_key, read_value, value_version)
+        api_key = _prefix(key)
+        read_key = self._key_readers.get(api_key) or self._key_reader(api_key)
+        if read_key is None:
+            unknown = None if value is None else _unknown(api_key, _prefix(value), value)
+            return CoordinatorRecord(_unknown(api_key, 0, key), unknown, -1 if unknown is None else unknown.version)
+        message, _ = read_key(key, _INT16.size)
+        if value is None:
+            return CoordinatorRecord(message, None, -1)
+        version = _prefix(value)
+        read_value = self._value_readers.get((api_key, version)) or self._value_reader(api_key, version)
+        if read_value is None:
+            return CoordinatorRecord(message, _unknown(api_key, version, value), version)
+        return CoordinatorRecord(message, read_value(value, _INT16.size)[0], version)
+
+    def _key_reader(self, api_key: int) -> Reader | None:
+        record = self.keys.get(api_key)
+        if record is None:
+            return None
+        reader = self._key_readers[api_key] = record.reader(0)
+        return reader
+
+    def _value_reader(self, api_key: int, version: int) -> Reader | None:
+        record = self.values.get(api_key)
+        if record is None or version not in record.versions:
+            return None
+        reader = self._value_readers[api_key, version] = record.reader(version)
+        return reader
 
 
 def coordinator_record_bytes(
@@ -140,17 +161,15 @@ def coordinator_record_bytes(
     return key_bytes, None if value is None else _INT16.pack(version) + _body(value, version)
 
 
-def _prefixed(buffer: Buffer) -> tuple[int, memoryview]:
+def _prefix(buffer: Buffer) -> int:
     if len(buffer) < _INT16.size:
         raise MalformedMessage("coordinator record is shorter than its prefix of two bytes")
-    (prefix,) = _INT16.unpack_from(buffer)
-    return prefix, memoryview(buffer)[_INT16.size :]
+    prefix: int = _INT16.unpack_from(buffer)[0]
+    return prefix
 
 
-def _read_or_keep(record: type[Message], version: int, body: memoryview) -> Message | UnknownRecord:
-    if version in record.versions:
-        return record.decode(body, version)[0]
-    return UnknownRecord(record.api_key, version, bytes(body))
+def _unknown(api_key: int, version: int, prefixed: Buffer) -> UnknownRecord:
+    return UnknownRecord(api_key, version, bytes(prefixed[_INT16.size :]))
 
 
 def _body(message: Message | UnknownRecord, version: int) -> bytes:
@@ -180,10 +199,10 @@ def read_control_record(key: Buffer, value: Buffer) -> tuple[int, Message | Unkn
     record = CONTROL_RECORDS.get(kind)
     if record is None:
         return kind, UnknownRecord(kind, -1, bytes(value))
-    version, behind_version = _prefixed(value)
-    body = behind_version if kind in (ControlKind.ABORT, ControlKind.COMMIT) else memoryview(value)
     # Every later version of these begins with the fields of the ones known here, and Apache reads them so.
-    return ControlKind(kind), record.decode(body, min(max(version, 0), record.versions.highest))[0]
+    version = min(max(_prefix(value), 0), record.versions.highest)
+    start = _INT16.size if kind in (ControlKind.ABORT, ControlKind.COMMIT) else 0
+    return ControlKind(kind), record.decode(value, version, start)[0]
 
 
 def control_record_bytes(kind: int, message: Message | UnknownRecord) -> tuple[bytes, bytes]:
