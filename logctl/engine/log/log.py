@@ -95,12 +95,12 @@ class Log(Tail):
         """
         files = files or OpenFiles(disk)
         notes: list[str] = []
-        new = prepare(disk, path, topic_id, notes)
+        prepare(disk, path, topic_id, notes)
         recovery = Recovery(files, path, config, now_ms, notes)
         found = recovery.run(clean=clean, recovery_point=recovery_point, log_start_offset=log_start_offset)
         log = cls(files, path, found, config, notes, topic, partition)
-        log._new_directory = new
-        log._grown = not clean or bool(notes)
+        log._new_directory = found.new
+        log._grown = not (clean or found.new) or bool(notes)
         if log_start_offset is not None and log_start_offset > log.end_offset:
             notes.append(f"{path} ends at {log.end_offset}, before its start offset {log_start_offset}: it begins anew")
             log.truncate_fully_at(log_start_offset, now_ms)
@@ -209,7 +209,8 @@ class Log(Tail):
             for segment in self._unsealed:
                 segment.seal()
             self._checkpoint_end = self.end_offset
-            self.flush()
+            if self._grown or self._unflushed_paths or self.epochs.dirty:
+                self.flush()
         for segment in self._history.segments:
             segment.release()
         self._unflushed = {}

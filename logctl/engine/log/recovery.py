@@ -43,7 +43,8 @@ _END: Final = 1 << 63
 
 @dataclass(slots=True)
 class Found:
-    """What was on disk: the state a Log begins with. `index_paths`: index files that are not durable yet."""
+    """What was on disk: the state a Log begins with. `index_paths`: index files that are not durable yet. `new`: there
+    was no segment."""
 
     history: History
     snapshots: Snapshots
@@ -51,6 +52,7 @@ class Found:
     start_offset: int
     recovery_point: int
     index_paths: list[str]
+    new: bool
     producers: ProducerStates = field(default_factory=ProducerStates)
     epochs: LeaderEpochs = field(default_factory=LeaderEpochs)
 
@@ -71,9 +73,9 @@ class Recovery:
         """Raises DiskFault."""
         names = self._tidy(self._disk.listdir(self._path))
         segments = self._segments(names)
-        if not segments:
-            segments = [self._segment(log_start_offset or 0)]
-            segments[0].begin()
+        new = not segments
+        if new:
+            segments = [self._new_segment(log_start_offset or 0)]
         verified_from = _END if clean else max(recovery_point, segments[0].base)
         end_offset = self._verify(segments, verified_from)
         history = History(segments, self._notes)
@@ -89,17 +91,20 @@ class Recovery:
                 for segment in self._touched
                 for path in (*segment.index_paths(), segment.path(".txnindex"))
             ],
+            new=new,
         )
         self._replay(found, found.recovery_point)
         self._make_durable(found, clean)
         return found
 
     def _make_durable(self, found: Found, clean: bool) -> None:
-        for segment in self._touched:
-            segment.file().sync()
-        if not clean:
-            self._disk.sync_dir(self._path)
-            self._disk.sync_dir(self._path.rpartition("/")[0])
+        """Below the recovery point everything is on disk already, the names of files and folders included."""
+        if found.end_offset > found.recovery_point or self._notes:
+            for segment in self._touched:
+                segment.file().sync()
+            if not clean:
+                self._disk.sync_dir(self._path)
+                self._disk.sync_dir(self._path.rpartition("/")[0])
         if found.epochs.dirty:
             self._disk.write_file(f"{self._path}/{EPOCHS_FILE}", found.epochs.encode())
             found.epochs.dirty = False
@@ -128,12 +133,16 @@ class Recovery:
 
     def _segment(self, base: int) -> Segment:
         path = f"{self._path}/{base:020d}.log"
-        exists = self._disk.exists(path)
-        size = self._disk.file_size(path) if exists else 0
-        created_ms = self._disk.modified_ms(path) if exists else self._now_ms
+        size, created_ms = self._disk.file_size(path), self._disk.modified_ms(path)
         interval_bytes = self._config.index_interval_bytes
         segment = Segment(self._files, self._path, base, created_ms, interval_bytes=interval_bytes, size=size)
-        segment.exists = exists
+        segment.exists = True
+        return segment
+
+    def _new_segment(self, base: int) -> Segment:
+        interval_bytes = self._config.index_interval_bytes
+        segment = Segment(self._files, self._path, base, self._now_ms, interval_bytes=interval_bytes)
+        segment.begin()
         return segment
 
     def _snapshots(self, names: list[str], end_offset: int) -> Snapshots:
