@@ -35,6 +35,7 @@ SETTINGS: Final = {
     "log.flush.policy": "os",  # what goes with its process need not survive the machine
     "group.initial.rebalance.delay.ms": "0",  # a test has no fleet of consumers that come one by one
     "offsets.topic.num.partitions": "1",
+    "log.segment.delete.delay.ms": "0",  # no other tool looks into these files
 }
 """Where a node of this kind differs from others, unless it is told otherwise."""
 

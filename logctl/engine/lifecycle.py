@@ -106,11 +106,11 @@ class Detached:
         finally:
             os.close(self._pipe)
 
-    def end(self, signal_number: int) -> int:
-        """Send the process a signal and wait for its end; answers its exit code."""
+    def end(self, signal_number: int, timeout_s: float | None = None) -> int:
+        """Send the process a signal and wait for its end; answers its exit code. Raises TimeoutExpired."""
         if self._process.poll() is None:
             self._process.send_signal(signal_number)
-        return self._process.wait()
+        return self._process.wait(timeout_s)
 
     def _lines(self, deadline: float) -> list[bytes]:
         wait_s = max(0.0, deadline - time.monotonic())

@@ -17,7 +17,9 @@ def port_owner(port: int) -> str:
         return ""
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            if any(os.readlink(entry.path) in sockets for entry in os.scandir(process / "fd")):
+            with os.scandir(process / "fd") as entries:
+                found = any(os.readlink(entry.path) in sockets for entry in entries)
+            if found:
                 return f"{_command(process)} (process {process.name})"
         except OSError:
             continue

@@ -55,10 +55,13 @@ ARROWS = {
     "logctl.engine": {"logctl.wire", "logctl.security", "logctl.errors", "logctl.local", "logctl"},
     "logctl.admin": {"logctl.wire", "logctl.security", "logctl.errors", "logctl.local", "logctl"},
     "logctl.cli": {"logctl.admin", "logctl.errors", "logctl.local", "logctl"},
+    # A node in somebody's test suite: it starts the engine, and tidies up between tests as any administrator would.
+    "logctl.embedded": {"logctl.engine", "logctl.admin", "logctl.wire", "logctl.errors", "logctl.local"},
+    "logctl.pytest_plugin": {"logctl.embedded", "logctl.errors"},
 }
 
-# The door from the shell commands to the engine: these open it inside the function that starts or prepares a node.
-DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node", "logctl.cli.foreground"}
+# The doors to the engine: these open it inside the function that starts or prepares a node.
+DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node", "logctl.cli.foreground", "logctl.embedded"}
 
 # Rooms whose outcome may depend on nothing but their input: time, chance and the outside world come in as arguments.
 PURE = ("logctl.wire", "logctl.engine.log", "logctl.engine.quorum", "logctl.engine.controller", "logctl.engine.broker")
