@@ -1,9 +1,4 @@
-"""Apache's own kafka-dump-log reads every file of a log, and finds in it what was written.
-
-The tool checks checksums and walks every record (`--deep-iteration`), compares each entry of an index with the batch it
-points to, and parses the transaction index and the producer snapshots. It complains in prose and exits with 0, so the
-complaints are looked for.
-"""
+"""Apache's own kafka-dump-log reads every file that we write, and finds in it what was written."""
 
 from __future__ import annotations
 
@@ -11,27 +6,18 @@ import re
 from pathlib import Path
 
 import pytest
-from support.apache import classpath
+from support.busy import CLASSIC, MODERN, live_through
+from support.dump_log import SMALL_FILES, dump, dump_directory
 from support.logs import NOW, append, batch, end_transaction, numbered, real_log
+from support.node import running_node
 
-from logctl.engine import apache
 from logctl.engine.log.log import Log, LogConfig
 from logctl.wire.compression import NAMES
 
 pytestmark = pytest.mark.java
 
 CONFIG = LogConfig(segment_bytes=12_000, index_interval_bytes=500)
-COMPLAINTS = (
-    "isvalid: false",
-    "isvalid: null",
-    "Mismatches in",
-    "Found timestamp mismatch",
-    "Found out of order timestamp",
-    "offsets are not found",
-    "invalid bytes",
-    "Exception",
-    "Could not",
-)
+LOG_FILES = {".log", *SMALL_FILES}
 
 
 def busy_log(path: Path, **options: object) -> Log:
@@ -47,25 +33,10 @@ def busy_log(path: Path, **options: object) -> Log:
     return log
 
 
-def dump(directory: Path) -> str:
-    classpath()
+def dump_log(directory: Path) -> str:
     files = [path for path in sorted(directory.iterdir()) if path.suffix in LOG_FILES]
     assert {path.suffix for path in files} == LOG_FILES
-    result = apache.run_tool(
-        "org.apache.kafka.tools.DumpLogSegments",
-        "--deep-iteration",
-        "--print-data-log",
-        "--files",
-        ",".join(map(str, files)),
-    )
-    assert result.code == 0, result.stderr
-    said = result.stdout + result.stderr
-    found = [complaint for complaint in COMPLAINTS if complaint in said]
-    assert not found, said[-2000:]
-    return result.stdout
-
-
-LOG_FILES = {".log", ".index", ".timeindex", ".txnindex", ".snapshot"}
+    return dump(files, "--print-data-log")
 
 
 def records_in(text: str) -> list[int]:
@@ -76,7 +47,7 @@ def test_after_an_orderly_stop(tmp_path: Path) -> None:
     log = busy_log(tmp_path)
     assert len(log.segments) > 2
     log.close(clean=True)
-    text = dump(Path(log.path))
+    text = dump_log(Path(log.path))
     assert records_in(text) == list(range(log.end_offset))
     assert text.count("endTxnMarker: ABORT") == 1
     assert re.search(r"producerId: 2 .*currentTxnFirstOffset: OptionalLong\[\d+\]", text)
@@ -88,13 +59,13 @@ def test_after_a_crash_with_every_small_file_lost(tmp_path: Path) -> None:
     log = busy_log(tmp_path)
     log.close(clean=True)
     directory = Path(log.path)
-    before = dump(directory)
+    before = dump_log(directory)
     for path in directory.iterdir():
         if path.suffix in LOG_FILES - {".log"} or path.name == "leader-epoch-checkpoint":
             path.unlink()
     rebuilt = real_log(tmp_path, config=CONFIG, clean=False)
     rebuilt.close(clean=True)
-    after = dump(directory)
+    after = dump_log(directory)
     assert records_in(after) == records_in(before)
     assert section(after, ".txnindex") == section(before, ".txnindex")
     assert section(after, ".timeindex") == section(before, ".timeindex")
@@ -111,3 +82,25 @@ def section(text: str, suffix: str) -> list[str]:
         elif inside:
             lines.append(line)
     return lines
+
+
+def test_a_whole_directory_of_our_node(tmp_path: Path) -> None:
+    """Topics, groups and the metadata log with its snapshots, after an orderly restart and after `kill -9`."""
+    often = {"metadata.log.max.record.bytes.between.snapshots": "2000", "offsets.topic.num.partitions": "3"}
+    with running_node(tmp_path, often) as node:
+        live_through(node.address, "first")
+        node.stop()
+        node.start()
+        live_through(node.address, "second")
+        node.kill()
+        node.start()
+        node.stop()
+    said = dump_directory(node.log_dir)
+    for group in (CLASSIC, MODERN):
+        assert f'"group":"{group}","topic":"second.orders"' in said["__consumer_offsets"]
+    assert '"type":"1","data"' in said["__consumer_offsets"]
+    for kind in ("TOPIC", "PARTITION", "PARTITION_CHANGE", "CONFIG", "REMOVE_TOPIC", "BROKER_REGISTRATION_CHANGE"):
+        assert f'"type":"{kind}_RECORD"' in said["__cluster_metadata"], kind
+    assert "SnapshotFooter" in said["__cluster_metadata"]
+    assert "| offset: 999 " in said[""]
+    assert said.keys() >= {".index", ".timeindex", ".snapshot"}
