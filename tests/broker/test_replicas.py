@@ -7,18 +7,11 @@ from pathlib import Path
 
 import pytest
 from support.assembled import NODE, Assembled
-from support.broker_room import batch
+from support.topics import alter, create, end, produce
 
-from logctl.engine.controller.configs import incremental_alter_configs
 from logctl.engine.log.disk import DiskFault
 from logctl.wire import errors
-from logctl.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
-from logctl.wire.messages.incremental_alter_configs import (
-    AlterableConfig,
-    AlterConfigsResource,
-    IncrementalAlterConfigsRequest,
-)
-from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from logctl.wire.messages.create_topics import CreatableTopic, CreateTopicsRequest
 
 
 @pytest.fixture
@@ -26,28 +19,6 @@ def node(tmp_path: Path) -> Assembled:
     node = Assembled(tmp_path)
     create(node, "orders", 2)
     return node
-
-
-def create(node: Assembled, name: str, partitions: int = 1, **configs: str) -> None:
-    given = [CreatableTopicConfig(key.replace("_", "."), value) for key, value in configs.items()]
-    topic = CreatableTopic(name, partitions, 1, [], given)
-    [result] = node.ask(CreateTopicsRequest(topics=[topic]), 7).topics
-    assert result.error_code == errors.NONE, result.error_message
-
-
-def produce(node: Assembled, *values: bytes, name: str = "orders", partition: int = 0) -> int:
-    data = PartitionProduceData(partition, memoryview(batch(*values)))
-    request = ProduceRequest(acks=-1, topic_data=[TopicProduceData(name=name, partition_data=[data])])
-    answer = node.ask(request, 9)
-    code: int = answer.responses[0].partition_responses[0].error_code
-    return code
-
-
-def end(node: Assembled, partition: int = 0, name: str = "orders") -> int:
-    replica = node.broker.replicas.get(name, partition)
-    assert replica is not None
-    assert replica.high_watermark == replica.log.end_offset
-    return replica.log.end_offset
 
 
 def test_an_orderly_stop_leaves_the_mark_and_the_checkpoints(node: Assembled) -> None:
@@ -108,16 +79,6 @@ def test_a_setting_of_all_brokers_reaches_every_log_that_has_none_of_its_own(nod
     alter(node, 4, "", "message.max.bytes", "100")
     assert produce(node, b"x" * 200) == errors.MESSAGE_TOO_LARGE
     assert produce(node, b"x" * 200, name="payments") == errors.NONE
-
-
-def alter(node: Assembled, kind: int, name: str, key: str, value: str) -> None:
-    wanted = IncrementalAlterConfigsRequest([AlterConfigsResource(kind, name, [AlterableConfig(key, 0, value)])])
-    results = []
-    node.broker.metadata.decide(
-        lambda controller: incremental_alter_configs(controller, wanted), lambda decision: results.append(decision)
-    )
-    node.settle()
-    assert [one.error_code for one in results[0].response.responses] == [errors.NONE]
 
 
 # -- strangers -------------------------------------------------------------------------------------------------------

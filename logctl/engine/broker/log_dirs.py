@@ -80,6 +80,20 @@ class LogDir:
     def start_offset(self, place: Place) -> int | None:
         return self._starts.get(place)
 
+    def knows(self, place: Place) -> bool:
+        """Whether the checkpoint tells how far this log is on disk."""
+        return place in self._recovery_points
+
+    def forget(self, place: Place) -> None:
+        """What the checkpoints say of this log does not hold any more: it is gone, or another has its name."""
+        self._recovery_points.pop(place, None)
+        self._starts.pop(place, None)
+
+    def bounds(self, place: Place) -> Bounds:
+        """Of a log that has not been opened since the start. What an orderly stop left is on disk to its end."""
+        end = self.recovery_point(place)
+        return Bounds(place, self.start_offset(place) or 0, end, end)
+
     def logs(self) -> Iterator[Place]:
         """The logs that lie in the directory, without the metadata log."""
         for name in self.disk.listdir(self.path):

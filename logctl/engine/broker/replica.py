@@ -4,14 +4,17 @@
 changes (`configure`), and about the end (`close_off` when the partition is deleted, `fence` when its disk failed).
 Handlers only call `append`, `read` and the questions.
 
+The log is opened when it is first asked for (`openings.py` says why). Until then the slots that it fills are empty, and
+`__getattr__`, which Python calls for an empty slot alone, opens it: what is used often pays nothing for that.
+
 The high watermark is what readers may see and what acks=all promises. With one replica it is the flushed end of the
 log under the default policy, and the written end with `flush=os`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from logctl.engine.broker.range import Range
 from logctl.engine.broker.waiting import Place
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from logctl.engine.log.log import Appended, Log
 
 NOBODY = -1
+_FROM_THE_LOG: Final = ("durable", "high_watermark", "log", "short_of_isr")
 
 
 class Replica(Place):
@@ -33,8 +37,10 @@ class Replica(Place):
 
     __slots__ = (
         "_appends",
+        "_open",
         "_staged",
         "_waiting",
+        "awake",
         "durable",
         "flush_every_batch",
         "high_watermark",
@@ -55,30 +61,48 @@ class Replica(Place):
         topic: str,
         topic_id: bytes,
         partition: int,
-        log: Log,
+        open_log: Callable[[Replica], Log],
         *,
         appends: Appends,
         waiting: Waiting,
         flush_every_batch: bool = True,
     ) -> None:
-        """`flush_every_batch`: the default policy; False leaves flushing to the OS, `flush.messages` and `flush.ms`."""
+        """`open_log` raises WireError KAFKA_STORAGE_ERROR when it cannot, and the next one who asks tries again.
+        `flush_every_batch`: the default policy; False leaves flushing to the OS, `flush.messages` and `flush.ms`."""
         super().__init__()
         self.topic = topic
         self.topic_id = topic_id
         self.partition = partition
-        self.log = log
+        self.awake = False
+        """Whether the log is open."""
+        self.log: Log
+        self.high_watermark: int
+        self.durable: bool
+        self.short_of_isr: bool
         self.leader_id = NOBODY
         self.leader_epoch = -1
         self.isr: tuple[int, ...] = ()
         self.size = 1
         self.refusal = errors.NOT_LEADER_OR_FOLLOWER
-        self.short_of_isr = False
         self.flush_every_batch = flush_every_batch
-        self.durable = True
         self._appends = appends
         self._waiting = waiting
+        self._open = open_log
         self._staged = False
-        appends.owners[log] = self.flushed
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in _FROM_THE_LOG:
+            raise AttributeError(name)
+        self.wake()
+        return getattr(self, name)
+
+    def wake(self) -> None:
+        """Open the log, if it is not. Raises WireError KAFKA_STORAGE_ERROR."""
+        if self.awake:
+            return
+        self.log = log = self._open(self)
+        self.awake = True
+        self._appends.owners[log] = self.flushed
         self.configure()
         self.high_watermark = log.flushed_end if self.durable else log.written_end
 
@@ -101,6 +125,8 @@ class Replica(Place):
 
     def configure(self) -> None:
         """The log's configuration, or the in-sync set, has changed."""
+        if not self.awake:
+            return
         config = self.log.config
         self.durable = self.flush_every_batch or config.flush_messages == 1
         # A minimum above the number of replicas can never be met; Apache caps it, and so do we.
@@ -109,13 +135,15 @@ class Replica(Place):
     def close_off(self) -> None:
         """The partition is deleted here: whoever waits learns of it."""
         self.refusal = errors.UNKNOWN_TOPIC_OR_PARTITION
-        self._appends.forget(self)
+        if self.awake:
+            self._appends.forget(self)
         self._waiting.stir(self)
 
     def fence(self) -> None:
         """The disk under this log failed: nothing more is read from it or promised on it."""
         self.refusal = errors.KAFKA_STORAGE_ERROR
-        self._appends.forget(self)
+        if self.awake:
+            self._appends.forget(self)
         self._waiting.stir(self)
 
     def exchange(self, log: Log) -> Log:

@@ -1,9 +1,12 @@
 """The partitions that this node holds: opened, changed and given up as the image says.
 
-`start` opens every log that the image gives to this node and that lies in one of its directories, and creates those
-that are missing. `apply` is told of each change and does what it means here: new partitions get a log,
-deleted ones are renamed at once and removed `file.delete.delay.ms` later, changed configs reach the logs that run, a
-new leader or in-sync set reaches the replica. `tick` does the housekeeping: retention, checkpoints, removals.
+`start` takes up every partition that the image gives to this node, wherever its log lies, and `apply` is told of each
+change and does what it means here: new partitions get a log, deleted ones are renamed at once and removed
+`file.delete.delay.ms` later, changed configs reach the logs that run, a new leader or in-sync set reaches the replica.
+Logs are opened late (`openings.py`).
+
+`tick` does the housekeeping: folders for new logs, retention, checkpoints, removals. What there may be thousands of is
+done in portions, with requests served in between.
 
 A folder that lies in a directory but belongs to no partition of the image is not understood, and is never deleted: it
 is renamed to `...-stray` and the diary says so.
@@ -11,23 +14,32 @@ is renamed to `...-stray` and the diary says so.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from heapq import heappop, heappush
+from itertools import islice
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from logctl.engine.broker.log_dirs import Bounds, LogDir, Place
 from logctl.engine.broker.moves import UNLIMITED, Move, Moves
+from logctl.engine.broker.openings import Openings, log_config
 from logctl.engine.broker.replica import Replica
 from logctl.engine.controller.delta import Delta
 from logctl.engine.controller.image import Image, Partition, ResourceType, Topic
-from logctl.engine.controller.topic_configs import Layers, typed_configs
 from logctl.engine.log.config import LogConfig
-from logctl.engine.log.directory import read_topic_id, remove_tree
+from logctl.engine.log.directory import remove_tree, retire_directory
 from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.log import Log, OpenFiles
+from logctl.wire import errors
+from logctl.wire.errors import WireError
 
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Appends
     from logctl.engine.broker.waiting import Waiting
+
+_PORTION: Final = 64
+"""Logs that one tick looks at: a few milliseconds."""
 
 
 class Rules(NamedTuple):
@@ -48,6 +60,10 @@ class Home(NamedTuple):
 
     replica: Replica
     directory: LogDir
+
+    @property
+    def place(self) -> Place:
+        return Place(self.replica.topic, self.replica.partition)
 
 
 class Replicas:
@@ -76,6 +92,12 @@ class Replicas:
         self.new_id = new_id
         self._by_name: dict[tuple[str, int], Home] = {}
         self._by_id: dict[tuple[bytes, int], Replica] = {}
+        self._openings = Openings(disk, self._files, self._config, say, new_id)
+        self._now_ms = 0
+        self._unmade: dict[Replica, None] = {}
+        """Whose folder is not made yet."""
+        self._to_retain: deque[Replica] = deque()
+        """Those that the present round of retention has not come to."""
         self._removals: list[tuple[int, str]] = []
         self._shedding: dict[Log, None] = {}
         self.moves = Moves(disk, self._files, appends, say, new_id, self._moved)
@@ -103,38 +125,44 @@ class Replicas:
     # Following the image.
 
     def start(self, image: Image, now_ms: int) -> None:
-        """Open what the image gives to this node."""
+        """Take up what the image gives to this node."""
+        self._now_ms = now_ms
+        self._openings.follow(image)
         lying = self._what_lies_around(image)
         for directory in self.directories:
-            self._removals += [(now_ms, path) for path in directory.leaving()]
+            for path in directory.leaving():
+                heappush(self._removals, (now_ms, path))
             for note in directory.notes:
                 self._say("recovery", note)
         for topic in image.topics.values():
             for number, partition in topic.partitions.items():
                 if self._node_id in partition.replicas:
                     found = lying.pop(Place(topic.name, number), None)
-                    self._open(image, topic, number, partition, found, now_ms)
+                    self._open(topic, number, partition, found)
         for place, directory in lying.items():
-            self._set_aside(place, directory, "belongs to no topic of this cluster")
+            self._openings.set_aside(place, directory, "belongs to no topic of this cluster")
         self._move_on(now_ms)
         self._retention_due_ms = now_ms + self._rules.retention_check_ms
         self._checkpoint_due_ms = now_ms + self._rules.checkpoint_ms
 
     def apply(self, delta: Delta, now_ms: int) -> None:
         """The image has changed."""
+        self._now_ms = now_ms
         for topic in delta.deleted:
             self._delete(topic, now_ms)
+        self._openings.follow(delta.new)
         for topic in delta.created:
-            opened = self._apply_partitions(delta.new, topic, {}, now_ms)
+            opened = self._apply_partitions(topic, {})
             self._say("topic", f"Created {topic.name} with {_count(opened, 'partition')} here")
         for before, after in delta.changed:
-            opened = self._apply_partitions(delta.new, after, before.partitions, now_ms)
+            opened = self._apply_partitions(after, before.partitions)
             if opened:
                 self._say("topic", f"{after.name} got {_count(opened, 'more partition')} here")
         if delta.configs:
             self._apply_configs(delta)
+        self._make_folders()
 
-    def _apply_partitions(self, image: Image, topic: Topic, known: Mapping[int, Partition], now_ms: int) -> int:
+    def _apply_partitions(self, topic: Topic, known: Mapping[int, Partition]) -> int:
         """How many partitions were opened."""
         opened = 0
         for number, partition in topic.partitions.items():
@@ -142,7 +170,7 @@ class Replicas:
                 continue
             replica = self.get(topic.name, number)
             if replica is None:
-                self._open(image, topic, number, partition, None, now_ms)
+                self._open(topic, number, partition, None)
                 opened += 1
             else:
                 self._take_office(replica, partition)
@@ -152,25 +180,22 @@ class Replicas:
         """A change of a broker's settings may reach every log; one of a topic's reaches its own."""
         everywhere = any(kind == ResourceType.BROKER for kind, _ in delta.configs)
         names = {name for kind, name in delta.configs if kind == ResourceType.TOPIC}
-        configs: dict[str, LogConfig] = {}
         for (name, _), home in self._by_name.items():
-            if (everywhere or name in names) and name in delta.new.topics:
-                if name not in configs:
-                    configs[name] = self._config(delta.new, name)
-                home.replica.log.config = configs[name]
+            if (everywhere or name in names) and home.replica.awake and name in delta.new.topics:
+                home.replica.log.config = self._openings.config(name)
                 home.replica.configure()
+
+    def _config(self, image: Image, topic: str) -> LogConfig:
+        rules = self._rules
+        return log_config(image, topic, self._node_id, rules.server_values, rules.producer_id_expiration_ms)
 
     def obey(self, rules: Rules) -> None:
         """The node's settings have changed; logs take theirs with the change of the image that follows."""
         self._rules = rules
+        self._openings.forget_configs()
         self.moves.bytes_per_second = rules.move_bytes_per_second
         for directory in self.directories:
             directory.cordoned = directory.path in rules.cordoned or "*" in rules.cordoned
-
-    def _config(self, image: Image, topic: str) -> LogConfig:
-        layers = Layers(image.broker_configs(self._node_id), image.broker_configs(None), self._rules.server_values)
-        values = typed_configs(image.topic_configs(topic), layers)
-        return log_config(values, self._rules.producer_id_expiration_ms)
 
     def _take_office(self, replica: Replica, partition: Partition) -> None:
         if partition.leader == self._node_id:
@@ -193,7 +218,7 @@ class Replicas:
                     named = partition.directory_of(self._node_id) if partition is not None else None
                     kept, spare = (directory, other) if named == directory.directory_id else (other, directory)
                     lying[place] = kept
-                    self._set_aside(place, spare, f"is in {kept.path} too")
+                    self._openings.set_aside(place, spare, f"is in {kept.path} too")
         return lying
 
     def _move_on(self, now_ms: int) -> None:
@@ -201,76 +226,63 @@ class Replicas:
         for directory in self.directories:
             for place, path in list(directory.futures()):
                 home = self._by_name.get(place)
-                self._removals.append((now_ms, path))
+                heappush(self._removals, (now_ms, path))
                 if home is not None and home.directory is not directory:
                     try:
                         self.move(home.replica, directory, now_ms)
                     except DiskFault as fault:
                         self._say("disk", f"{fault.message}. {fault.hint}")
 
-    def _open(
-        self, image: Image, topic: Topic, number: int, partition: Partition, found: LogDir | None, now_ms: int
-    ) -> None:
+    def _open(self, topic: Topic, number: int, partition: Partition, found: LogDir | None) -> None:
+        """Take up a partition; its log is opened now only where that cannot wait."""
         place = Place(topic.name, number)
         directory = found or self._choose(partition)
-        if found is not None and self._lies_in_the_way(place, found, topic.topic_id):
-            found = None
-        try:
-            log = self._open_log(image, topic, place, directory, known=found is not None, now_ms=now_ms)
-        except DiskFault as fault:
-            self._say("disk", f"{place.folder} is not served: {fault.message}. {fault.hint}")
-            self.fail(directory, fault)
-            return
-        self._tell_notes(log)
-        self._adopt(log, topic, number, partition, directory)
-
-    def _tell_notes(self, log: Log) -> None:
-        """What recovery, or the log's own care since then, has to say."""
-        for note in log.notes:
-            self._say("recovery", f"{log.name}: {note}")
-        log.notes.clear()
-
-    def _open_log(
-        self, image: Image, topic: Topic, place: Place, directory: LogDir, *, known: bool, now_ms: int
-    ) -> Log:
-        return Log.open(
-            self._disk,
-            directory.path_of(place),
-            topic=topic.name,
-            partition=place.partition,
-            topic_id=topic.topic_id,
-            config=self._config(image, topic.name),
-            now_ms=now_ms,
-            clean=directory.clean,
-            recovery_point=directory.recovery_point(place) if known else 0,
-            log_start_offset=directory.start_offset(place) if known else None,
-            files=self._files,
-        )
-
-    def _lies_in_the_way(self, place: Place, directory: LogDir, topic_id: bytes) -> bool:
-        """Whether the folder on disk is that of another topic of this name; it is set aside then."""
-        notes: list[str] = []
-        found = read_topic_id(self._disk, directory.path_of(place), notes)
-        if found is None or found == topic_id:
-            return False
-        self._set_aside(place, directory, "is what another topic of this name has left")
-        return True
-
-    def _adopt(self, log: Log, topic: Topic, number: int, partition: Partition, directory: LogDir) -> None:
+        if found is None:
+            directory.forget(place)
         replica = Replica(
             topic.name,
             topic.topic_id,
             number,
-            log,
+            self._open_log,
             appends=self._appends,
             waiting=self._waiting,
             flush_every_batch=self._rules.flush_every_batch,
         )
-        self._by_name[topic.name, number] = Home(replica, directory)
-        self._by_id[topic.topic_id, number] = replica
+        home = self._by_name[topic.name, number] = Home(replica, directory)
+        try:
+            if not self._openings.may_wait(place, directory, found=found is not None):
+                replica.wake()
+        except (DiskFault, WireError) as problem:
+            self._by_name.pop((topic.name, number), None)
+            if isinstance(problem, DiskFault):
+                self._refuse(home, problem)
+            return
+        self._adopt(home, partition)
+        if found is None and not replica.awake:
+            self._unmade[replica] = None
+
+    def _open_log(self, replica: Replica) -> Log:
+        """Called by a replica whose log is asked for the first time. Raises WireError KAFKA_STORAGE_ERROR."""
+        home = self._by_name.get((replica.topic, replica.partition))
+        if home is None or home.replica is not replica or home.directory.failed:
+            raise WireError(errors.KAFKA_STORAGE_ERROR)
+        self._unmade.pop(replica, None)
+        try:
+            return self._openings.open(home.place, replica.topic_id, home.directory, self._now_ms)
+        except DiskFault as fault:
+            self._refuse(home, fault)
+            raise WireError(errors.KAFKA_STORAGE_ERROR, fault.message) from fault
+
+    def _refuse(self, home: Home, fault: DiskFault) -> None:
+        self._say("disk", f"{home.place.folder} is not served: {fault.message}. {fault.hint}")
+        self.fail(home.directory, fault)
+
+    def _adopt(self, home: Home, partition: Partition) -> None:
+        replica, directory = home
+        self._by_id[replica.topic_id, replica.partition] = replica
         directory.held += 1
         if partition.directory_of(self._node_id) != directory.directory_id:
-            self.untold[topic.topic_id, number] = directory.directory_id
+            self.untold[replica.topic_id, replica.partition] = directory.directory_id
         self._take_office(replica, partition)
 
     def _choose(self, partition: Partition) -> LogDir:
@@ -284,6 +296,13 @@ class Replicas:
         return min(open_ones, key=lambda one: one.held)
 
     # Moving.
+
+    def size_bytes(self, replica: Replica) -> int:
+        """What the segments of a log take up. Raises DiskFault."""
+        if replica.awake:
+            return replica.log.size_bytes
+        home = self._by_name[replica.topic, replica.partition]
+        return self._openings.size_bytes(home.place, home.directory)
 
     def directory_at(self, path: str) -> LogDir | None:
         """The directory with exactly this path."""
@@ -310,44 +329,45 @@ class Replicas:
         self.untold[replica.topic_id, replica.partition] = move.target.directory_id
         try:
             gone = old.retire(self.new_id().hex())
-            self._removals.append((now_ms + log.config.file_delete_delay_ms, gone))
+            self._disk.sync_dir(move.source.path)
+            heappush(self._removals, (now_ms + log.config.file_delete_delay_ms, gone))
             move.target.note_arrival(self._bounds(move.target))
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
 
     def _delete(self, topic: Topic, now_ms: int) -> None:
-        gone = 0
+        gone = []
         for number in topic.partitions:
             home = self._by_name.pop((topic.name, number), None)
             self._by_id.pop((topic.topic_id, number), None)
             if home is not None:
                 self._give_up(home, now_ms)
-                gone += 1
+                gone.append(home)
         if gone:
-            self._say("topic", f"Deleted {topic.name} with {_count(gone, 'partition')}")
+            for directory in dict.fromkeys(home.directory for home in gone):
+                self._or_say(partial(self._disk.sync_dir, directory.path))
+            self._say("topic", f"Deleted {topic.name} with {_count(len(gone), 'partition')}")
 
     def _give_up(self, home: Home, now_ms: int) -> None:
-        replica = home.replica
+        replica, directory = home
         replica.close_off()
-        home.directory.held -= 1
+        directory.held -= 1
+        directory.forget(home.place)
         self.moves.cancel(replica)
-        self._shedding.pop(replica.log, None)
-        delay_ms = replica.log.config.file_delete_delay_ms
-        try:
-            target = replica.log.retire(self.new_id().hex())
-        except DiskFault as fault:
-            self._say("disk", f"{fault.message}. {fault.hint}")
-            return
-        self._removals.append((now_ms + delay_ms, target))
+        delay_ms = self._openings.config(replica.topic).file_delete_delay_ms
+        if replica.awake:
+            self._shedding.pop(replica.log, None)
+        self._or_say(partial(self._retire, home, now_ms + delay_ms))
 
-    def _set_aside(self, place: Place, directory: LogDir, why: str) -> None:
-        target = f"{directory.path}/{place.folder}.{self.new_id().hex()}-stray"
-        try:
-            self._disk.rename(directory.path_of(place), target)
-        except DiskFault as fault:
-            self._say("disk", f"{fault.message}. {fault.hint}")
+    def _retire(self, home: Home, due_ms: int) -> None:
+        """Take the log's name from its folder, and remove it when it is due. Raises DiskFault."""
+        replica, fresh_id = home.replica, self.new_id().hex()
+        if replica in self._unmade:
+            del self._unmade[replica]
             return
-        self._say("recovery", f"{place.folder} {why}: it was set aside as {target}")
+        path = home.directory.path_of(home.place)
+        gone = replica.log.retire(fresh_id) if replica.awake else retire_directory(self._disk, path, fresh_id)
+        heappush(self._removals, (due_ms, gone))
 
     # Failing.
 
@@ -374,9 +394,13 @@ class Replicas:
 
     def tick(self, now_ms: int) -> None:
         """Whatever is due."""
+        self._now_ms = now_ms
+        self._make_folders()
         if now_ms >= self._retention_due_ms:
             self._retention_due_ms = now_ms + self._rules.retention_check_ms
-            self._apply_retention(now_ms)
+            self._to_retain = deque(home.replica for home in self._by_name.values())
+        for _ in range(min(_PORTION, len(self._to_retain))):
+            self._apply_retention(self._to_retain.popleft(), now_ms)
         if now_ms >= self._checkpoint_due_ms:
             self._checkpoint_due_ms = now_ms + self._rules.checkpoint_ms
             self.checkpoint()
@@ -387,27 +411,48 @@ class Replicas:
         self.moves.tick(now_ms)
 
     def next_deadline_ms(self) -> int | None:
-        removals = (due_ms for due_ms, _ in self._removals)
+        if self._unmade or self._to_retain:
+            return 0
+        removals = [due_ms for due_ms, _ in self._removals[:1]]
         purges = (log.purge_due_ms or 0 for log in self._shedding)
         moves = self.moves.next_deadline_ms()
         due = min(self._retention_due_ms, self._checkpoint_due_ms, *removals, *purges)
         return due if moves is None else min(due, moves)
 
-    def _apply_retention(self, now_ms: int) -> None:
-        for home in list(self._by_name.values()):
+    def _make_folders(self) -> None:
+        """A portion of those that new logs need."""
+        for replica in list(islice(self._unmade, _PORTION)):
+            del self._unmade[replica]
+            home = self._by_name[replica.topic, replica.partition]
             if home.directory.failed:
                 continue
-            log = home.replica.log
             try:
-                log.roll_if_due(now_ms)
-                for sentence in log.apply_retention(now_ms, home.replica.high_watermark):
-                    self._say("retention", sentence)
-                log.expire_producers(now_ms)
+                self._openings.make_folder(home.place, replica.topic_id, home.directory)
             except DiskFault as fault:
-                self._say("disk", f"{fault.message}. {fault.hint}")
-            self._tell_notes(log)
-            if log.purge_due_ms is not None:
-                self._shedding[log] = None
+                self._refuse(home, fault)
+
+    def _apply_retention(self, replica: Replica, now_ms: int) -> None:
+        home = self._by_name.get((replica.topic, replica.partition))
+        if home is None or home.replica is not replica or home.directory.failed or self._is_known_empty(home):
+            return
+        try:
+            log = replica.log
+            log.roll_if_due(now_ms)
+            for sentence in log.apply_retention(now_ms, replica.high_watermark):
+                self._say("retention", sentence)
+            log.expire_producers(now_ms)
+        except DiskFault as fault:
+            self._say("disk", f"{fault.message}. {fault.hint}")
+        except WireError:
+            return  # it cannot be opened: that has been said
+        self._openings.tell_notes(log)
+        if log.purge_due_ms is not None:
+            self._shedding[log] = None
+
+    def _is_known_empty(self, home: Home) -> bool:
+        """A log that was never opened and holds nothing need not be opened to let something go."""
+        bounds = home.directory.bounds(home.place)
+        return not home.replica.awake and bounds.start_offset >= bounds.recovery_point
 
     def _purge_due(self, now_ms: int) -> None:
         """Remove the files of segments that went `file.delete.delay.ms` ago."""
@@ -432,7 +477,7 @@ class Replicas:
                 continue
             try:
                 for home in self._by_name.values():
-                    if home.directory is directory and home.replica.log.failed is None:
+                    if home.directory is directory and home.replica.awake and home.replica.log.failed is None:
                         self._prepare_recovery_point(home.replica.log)
                 directory.checkpoint(self._bounds(directory))
             except DiskFault as fault:
@@ -452,18 +497,28 @@ class Replicas:
 
     def _bounds(self, directory: LogDir) -> Iterator[Bounds]:
         for (topic, number), (replica, home) in self._by_name.items():
-            if home is directory:
+            if home is not directory:
+                continue
+            place = Place(topic, number)
+            if replica.awake:
                 log = replica.log
-                yield Bounds(Place(topic, number), log.start_offset, log.recovery_point, replica.high_watermark)
+                yield Bounds(place, log.start_offset, log.recovery_point, replica.high_watermark)
+            else:
+                yield directory.bounds(place)
 
     def _remove_due(self, now_ms: int) -> None:
-        due = [path for due_ms, path in self._removals if due_ms <= now_ms]
-        self._removals = [(due_ms, path) for due_ms, path in self._removals if due_ms > now_ms]
-        for path in due:
-            try:
-                remove_tree(self._disk, path)
-            except DiskFault as fault:
-                self._say("disk", f"{fault.message}. {fault.hint}")
+        for _ in range(_PORTION):
+            if not self._removals or self._removals[0][0] > now_ms:
+                return
+            _, path = heappop(self._removals)
+            self._or_say(partial(remove_tree, self._disk, path))
+
+    def _or_say(self, work: Callable[[], None]) -> None:
+        """Do it; when the disk refuses, the diary says why."""
+        try:
+            work()
+        except DiskFault as fault:
+            self._say("disk", f"{fault.message}. {fault.hint}")
 
     def close(self) -> None:
         """Flush and close every log. A directory where that fails counts as failed: it is not left in order."""
@@ -473,21 +528,12 @@ class Replicas:
                 continue
             try:
                 for home in self._by_name.values():
-                    if home.directory is directory:
+                    if home.directory is directory and home.replica.awake:
                         home.replica.log.close(clean=True)
                 directory.checkpoint(self._bounds(directory))
             except DiskFault as fault:
                 directory.failed = True
                 self._say("disk", f"{fault.message}. {directory.path} will be recovered at the next start")
-
-
-def log_config(values: Mapping[str, Any], producer_id_expiration_ms: int) -> LogConfig:
-    """The part of a topic's typed configs that its logs act on. An internal segment size comes before the usual one."""
-    config = {name.replace(".", "_"): value for name, value in values.items()}
-    known = {name: config[name] for name in LogConfig.__dataclass_fields__ if name in config}
-    known["cleanup_policy"] = frozenset(config["cleanup_policy"])
-    known["segment_bytes"] = config.get("internal_segment_bytes") or config["segment_bytes"]
-    return LogConfig(**known, producer_id_expiration_ms=producer_id_expiration_ms)
 
 
 def _count(number: int, noun: str) -> str:

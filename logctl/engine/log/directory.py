@@ -77,12 +77,14 @@ def _parse(data: bytes) -> bytes:
 
 
 def retire_directory(disk: Disk, path: str, fresh_id: str) -> str:
-    """Rename a deleted topic's directory, durably; returns the new path. `fresh_id`: never used before. DiskFault."""
+    """Rename a deleted topic's directory; returns the new path. `fresh_id`: never used before. Raises DiskFault.
+
+    Sync the directory it lies in afterwards: once for all partitions of a topic.
+    """
     parent, _, name = path.rpartition("/")
     ending = f".{fresh_id}{RETIRED_SUFFIX}"
     target = f"{parent}/{name[: _LONGEST_NAME - len(ending)]}{ending}"
     disk.rename(path, target)
-    disk.sync_dir(parent)
     return target
 
 

@@ -28,6 +28,7 @@ from logctl.wire.messages.describe_log_dirs import (
 
 if TYPE_CHECKING:
     from logctl.engine.broker.broker import Broker
+    from logctl.engine.broker.replica import Replica
 
 API_KEY = 35
 VERSIONS = (1, 5)
@@ -61,11 +62,19 @@ def refused(request: Request[DescribeLogDirsRequest], error: WireError) -> Descr
 
 def _held(broker: Broker) -> Iterator[_Held]:
     for replica in broker.replicas:
-        described = DescribeLogDirsPartition(replica.partition, replica.log.size_bytes, 0, False)
+        described = DescribeLogDirsPartition(replica.partition, _size_bytes(broker, replica), 0, False)
         yield _Held(broker.replicas.home_of(replica), replica.topic, described)
     for move in broker.replicas.moves.all():
         described = DescribeLogDirsPartition(move.replica.partition, move.log.size_bytes, move.lag, True)
         yield _Held(move.target, move.replica.topic, described)
+
+
+def _size_bytes(broker: Broker, replica: Replica) -> int:
+    """Not worth a refusal: a directory that cannot be read lists nothing once it has failed."""
+    try:
+        return broker.replicas.size_bytes(replica)
+    except DiskFault:
+        return 0
 
 
 def _result(directory: LogDir, topics: dict[str, list[DescribeLogDirsPartition]]) -> DescribeLogDirsResult:
