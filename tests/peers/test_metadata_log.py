@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 from confluent_kafka import TopicCollection
 from confluent_kafka.admin import AdminClient, ConfigResource, NewPartitions, NewTopic
 from support.apache import apache_node, classpath, new_apache_node
-from support.controller import CLUSTER_ID
+from support.controller import CLUSTER_ID, registration
 from support.metadata import OneNode, running
 from support.waiting import wait_until
 
@@ -16,12 +17,13 @@ from logctl.engine import apache
 from logctl.engine.broker.metadata import Options
 from logctl.engine.broker.metadata_records import Batch, decode_batches
 from logctl.engine.broker.metadata_snapshots import decode_snapshot, list_snapshots
+from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import apply
 from logctl.engine.directory import read_identity
 from logctl.engine.log.disk import RealDisk
 from logctl.engine.quorum.election_state import decode_state
-from logctl.errors import OperationFailed
+from logctl.wire.messages.broker_registration import Feature
 from logctl.wire.primitives import uuid_text
 
 pytestmark = pytest.mark.java
@@ -123,13 +125,24 @@ def test_apache_s_small_files_say_what_ours_would(apache_directory: Path) -> Non
     assert broker.log_dirs == [identity.directory_id]
 
 
-def test_a_directory_of_apache_s_that_uses_more_than_we_serve_is_refused_untouched(apache_directory: Path) -> None:
-    node = OneNode(apache_directory)
-    before = node.files()
-    with pytest.raises(OperationFailed, match=r"its feature [a-z.]+ is at level \d") as refusal:
-        node.open()
-    assert "Nothing was changed" in refusal.value.hint
-    assert node.files() == before
+def test_a_directory_of_apache_s_is_used_with_all_it_has_finalized(apache_directory: Path, tmp_path: Path) -> None:
+    node = OneNode(Path(shutil.copytree(apache_directory, tmp_path / "copy")))
+    image = node.open(start=False).image
+    assert image.features == {
+        "metadata.version": 30,
+        "group.version": 1,
+        "transaction.version": 2,
+        "eligible.leader.replicas.version": 1,
+        "share.version": 1,
+        "streams.version": 1,
+    }
+    assert {partition.leader for partition in image.topics["orders"].partitions.values()} == {-1}
+    node.crash()
+    node.open()
+    broker = registration(1, features=[Feature(name, 0, level) for name, level in image.features.items()])
+    node.decide(lambda controller: start_broker(controller, broker))
+    partitions = node.metadata.image.topics["orders"].partitions.values()
+    assert {(partition.leader, partition.isr, partition.elr) for partition in partitions} == {(1, (1,), ())}
 
 
 def test_apache_kafka_takes_our_directory_over(tmp_path: Path) -> None:
