@@ -104,6 +104,7 @@ class Assembly:
             options=Options(
                 segment_bytes=settings.integer("metadata.log.segment.bytes"),
                 snapshot_interval_bytes=settings.integer("metadata.log.max.record.bytes.between.snapshots"),
+                snapshot_interval_ms=settings.integer("metadata.log.max.snapshot.interval.ms"),
             ),
         )
 

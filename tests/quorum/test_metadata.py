@@ -237,6 +237,35 @@ def test_a_snapshot_may_be_written_while_decisions_go_on(tmp_path: Path) -> None
     assert node.open().image == before
 
 
+def test_after_an_hour_with_something_new_a_snapshot_is_due(tmp_path: Path) -> None:
+    hour_ms = 3_600_000
+    node = running(tmp_path)
+    node.create("orders")
+    begun_ms = node.now_ms
+    assert node.metadata.next_deadline_ms() == begun_ms + hour_ms
+    node.now_ms = begun_ms + hour_ms - 1
+    node.metadata.tick(node.now_ms)
+    assert snapshots(node) == []
+    node.now_ms += 1
+    node.metadata.tick(node.now_ms)
+    assert len(snapshots(node)) == 1
+    assert node.metadata.next_deadline_ms() is None, "nothing is new"
+    node.now_ms += 10 * hour_ms
+    node.metadata.tick(node.now_ms)
+    assert len(snapshots(node)) == 1
+    node.create("payments")
+    node.metadata.tick(node.now_ms)
+    assert len(snapshots(node)) == 2
+
+
+def test_the_clock_need_not_count(tmp_path: Path) -> None:
+    node = running(tmp_path, Options(snapshot_interval_ms=0))
+    node.create("orders")
+    assert node.metadata.next_deadline_ms() is None
+    node.metadata.tick(node.now_ms + (1 << 50))
+    assert snapshots(node) == []
+
+
 def test_a_snapshot_that_cannot_be_written_costs_nothing_but_a_line_in_the_diary(tmp_path: Path) -> None:
     node = running(tmp_path, SMALL)
     node.metadata.run_snapshot = lambda task: node.metadata.snapshot_failed(task, DiskFault("Writing", "x", 28))

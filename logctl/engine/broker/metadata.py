@@ -18,9 +18,9 @@ Office is taken in `start`: with one voter the machine elects itself, writes the
 record goes to the log before anything else. A cluster's very first leader appends the records of
 `bootstrap.checkpoint`.
 
-Snapshots bound the next start. One is due when enough was appended since the last; it is made from the committed
-image, which never changes, so the shell may run the task in another thread. The newest two are kept, and the log
-behind the older.
+Snapshots bound the next start. One is due when enough was appended since the last, or anything some time ago; it is
+made from the committed image, which never changes, so the shell may run the task in another thread. The newest two are
+kept, and the log behind the older.
 
 With more voters, `outbox` carries the machine's messages and `deliver` takes theirs; the rest stays as it is.
 """
@@ -62,10 +62,13 @@ Listener = Callable[[Image, Image, list[Any]], None]
 
 
 class Options(NamedTuple):
-    """Settings of the metadata log: metadata.log.segment.bytes, metadata.log.max.record.bytes.between.snapshots."""
+    """Settings of the metadata log: metadata.log.segment.bytes, metadata.log.max.record.bytes.between.snapshots and
+    metadata.log.max.snapshot.interval.ms (0: only the bytes count).
+    """
 
     segment_bytes: int = 1 << 30
     snapshot_interval_bytes: int = 20 << 20
+    snapshot_interval_ms: int = 3_600_000
 
 
 class Status(NamedTuple):
@@ -177,7 +180,7 @@ class Metadata:
         self._working = stored.image
         self._waiting: deque[_Waiting] = deque()
         self._since_snapshot = stored.bytes_behind_snapshot
-        self._last_append_ms = clock()
+        self._last_append_ms = self._last_snapshot_ms = clock()
         self._snapshot_runs = False
 
     @classmethod
@@ -264,12 +267,22 @@ class Metadata:
             self.flush()
 
     def tick(self, now_ms: int) -> None:
-        """Whatever is due in the quorum."""
+        """Whatever is due in the quorum, and a snapshot whose time has come."""
         self.raft.tick(now_ms)
         self._carry_out()
+        due_ms = self._snapshot_due_ms()
+        if due_ms is not None and due_ms <= now_ms:
+            self._begin_snapshot()
 
     def next_deadline_ms(self) -> int | None:
-        return self.raft.deadline_ms
+        return min((due for due in (self.raft.deadline_ms, self._snapshot_due_ms()) if due is not None), default=None)
+
+    def _snapshot_due_ms(self) -> int | None:
+        """By the clock; None when there is nothing new, or the clock does not count."""
+        interval_ms = self._options.snapshot_interval_ms
+        if not interval_ms or not self._since_snapshot or self._snapshot_runs or self.log.failed is not None:
+            return None
+        return self._last_snapshot_ms + interval_ms
 
     def deliver(self, envelope: Envelope) -> None:
         """A message from another voter."""
@@ -426,6 +439,7 @@ class Metadata:
         snapshot = SnapshotId(self.applied_offset, max(self.log.epoch_at(self.applied_offset - 1), 0))
         self._snapshot_runs = True
         self._since_snapshot = 0
+        self._last_snapshot_ms = self._clock()
         self.run_snapshot(
             SnapshotTask(self._disk, self._path, snapshot, self.image, self._last_append_ms, self._clock())
         )
