@@ -136,7 +136,7 @@ def list_offsets(
         open_still = {place: when for place, when in timestamps.items() if place not in found}
         grouped = cluster.by_leader(open_still)
         grouped.pop(-1, None)
-        requests = {node: _request(places, open_still, committed, deadline) for node, places in grouped.items()}
+        requests = {node: offsets_request(places, open_still, committed, deadline) for node, places in grouped.items()}
         gathered = cluster.scatter(requests, deadline)
         for response in gathered.answers.values():
             _take(response, found, trouble)
@@ -151,7 +151,7 @@ def list_offsets(
         cluster.refresh(deadline, {topic for topic, _ in missing})
 
 
-def _request(places: list[Place], timestamps: Mapping[Place, int], committed: bool, deadline: Deadline) -> Any:
+def offsets_request(places: list[Place], timestamps: Mapping[Place, int], committed: bool, deadline: Deadline) -> Any:
     from logctl.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
 
     topics: dict[str, list[Any]] = {}

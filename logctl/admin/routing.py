@@ -183,9 +183,14 @@ class Cluster:
 
     # -- what is where -----------------------------------------------------------------------------------------------
 
-    def refresh(self, deadline: Deadline, topics: Iterable[str] | None = ()) -> Metadata:
-        """Ask for metadata (of no topic, the named ones, or all with None) and remember brokers and leaders."""
-        request = _metadata_request(topics)
+    def refresh(
+        self, deadline: Deadline, topics: Iterable[str] | None = (), topic_ids: Iterable[bytes] = ()
+    ) -> Metadata:
+        """Ask for metadata (of no topic, the named ones, or all with None) and remember brokers and leaders.
+
+        By `topic_ids` only of a cluster that names topics by them in its answers (Metadata 12, Apache Kafka 3.1).
+        """
+        request = _metadata_request(topics, topic_ids)
         entrance = self.entrance(deadline)
         try:
             response = self.client.ask(entrance, request, deadline)
@@ -223,10 +228,12 @@ class Cluster:
         return grouped
 
 
-def _metadata_request(topics: Iterable[str] | None) -> Message:
+def _metadata_request(topics: Iterable[str] | None, topic_ids: Iterable[bytes] = ()) -> Message:
     from logctl.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 
     wanted = None if topics is None else [MetadataRequestTopic(name=name) for name in topics]
+    if wanted is not None:
+        wanted += [MetadataRequestTopic(topic_id=topic_id, name=None) for topic_id in topic_ids]
     return MetadataRequest(topics=wanted, allow_auto_topic_creation=False)
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "node": "logctl.cli.node",
     "topic": "logctl.cli.topic",
     "record": "logctl.cli.record",
+    "group": "logctl.cli.group",
     "config": "logctl.cli.config",
 }
 """First word -> the module whose `register(app)` adds it to the app."""
