@@ -158,7 +158,9 @@ class ScriptedCluster:
             broker.close()
 
     def _metadata(self, request: Any, version: int) -> MetadataResponse:
-        wanted = list(self.topics) if request.topics is None else [topic.name for topic in request.topics]
+        ids = {topic_id(name): name for name in self.topics}
+        asked = [topic.name or ids[topic.topic_id] for topic in request.topics or ()]
+        wanted = list(self.topics) if request.topics is None else asked
         return MetadataResponse(
             cluster_id="scripted",
             controller_id=self.controller_id,
