@@ -8,7 +8,8 @@ pending until the directory is synced. `crash` decides, by the seed alone, what 
 - of the names' changes a prefix survives, as a journal would have it.
 
 `kill` is the end of a process only: what it wrote stays. `fail` plants the errors a kernel may answer, `capacity_bytes`
-fills the disk, with a short write just before it is full.
+fills the disk, with a short write just before it is full. `end_after` ends the process in the middle of its work: with
+the power, or alone.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from random import Random
 from logctl.engine.log.disk import Buffer, DiskFault, File
 
 _SECTOR_BYTES = 512
+_CHANGES = frozenset({"write", "sync", "rename", "remove", "truncate"})
+
+
+class ProcessEnds(BaseException):
+    """The process that used the disk is gone; nothing may catch this but who plays its world."""
 
 
 @dataclass(slots=True)
@@ -57,6 +63,35 @@ class _NameChange:
     path: str
     inode: _Inode | None
 
+    def apply(self, names: dict[str, _Inode]) -> None:
+        if self.inode is None:
+            names.pop(self.path, None)
+        else:
+            names[self.path] = self.inode
+
+    def follow(self, moved: _Rename) -> None:
+        """A directory above this name has got another name."""
+        self.path = moved.new(self.path)
+
+
+@dataclass(slots=True)
+class _Rename:
+    """One step, of a file or of a directory with all that is in it. `path` is the new name."""
+
+    source: str
+    path: str
+
+    def new(self, path: str) -> str:
+        inside = path == self.source or path.startswith(self.source + "/")
+        return self.path + path[len(self.source) :] if inside else path
+
+    def apply(self, names: dict[str, _Inode]) -> None:
+        for path in [path for path in names if self.new(path) != path]:
+            names[self.new(path)] = names.pop(path)
+
+    def follow(self, moved: _Rename) -> None:
+        self.source, self.path = moved.new(self.source), moved.new(self.path)
+
 
 _DIRECTORY = _Inode()
 
@@ -79,8 +114,11 @@ class SimulatedDisk:
         self.sync_count = 0
         self._names: dict[str, _Inode] = {}
         self._safe_names: dict[str, _Inode] = {}
-        self._pending_names: list[_NameChange] = []
+        self._pending_names: list[_NameChange | _Rename] = []
         self._failures: list[_Failure] = []
+        self._changes_left: int | None = None
+        self._power_goes = False
+        self._found: SimulatedDisk | None = None
 
     # ---- what may go wrong ----
 
@@ -92,13 +130,36 @@ class SimulatedDisk:
         """Planted failures that have not happened will not."""
         self._failures.clear()
 
+    def end_after(self, changes: int, *, power: bool) -> None:
+        """So many changes to the disk from now on succeed; at the next one the process ends."""
+        self._changes_left = changes
+        self._power_goes = power
+
+    def end_after_all(self) -> None:
+        """The process may live on."""
+        self._changes_left = None
+
+    def _count_down(self) -> None:
+        if self._changes_left is None:
+            return
+        if not self._changes_left:
+            if self._found is None:
+                self._found = self.crash() if self._power_goes else self
+            raise ProcessEnds
+        self._changes_left -= 1
+
+    def survivor(self) -> SimulatedDisk:
+        """What the next process finds after `ProcessEnds`."""
+        assert self._found is not None
+        return self._found.kill()
+
     def crash(self) -> SimulatedDisk:
         """What is found after a power failure, as a new disk."""
         survivor = SimulatedDisk(self.random, self.capacity_bytes)
         survivor.now_ms = self.now_ms
         names = dict(self._safe_names)
         for change in self._pending_names[: self.random.randint(0, len(self._pending_names))]:
-            _rename_into(names, change)
+            change.apply(names)
         leniency = self.random.choice((0.0, 0.5, 0.9, 1.0))
         for path, inode in names.items():
             if all(parent in names for parent in _parents(path)):
@@ -108,6 +169,7 @@ class SimulatedDisk:
     def kill(self) -> SimulatedDisk:
         """What the next process finds after the end of this one: everything, as safe or unsafe as it was."""
         self.heal()
+        self._changes_left = self._found = None
         return self
 
     def _put_safe(self, path: str, inode: _Inode) -> None:
@@ -132,6 +194,8 @@ class SimulatedDisk:
 
     def check(self, operation: str, path: str) -> None:
         """Raise the failure that was planted for this operation, if its turn has come."""
+        if operation in _CHANGES:
+            self._count_down()
         for failure in self._failures:
             if failure.operation == operation and failure.path_part in path:
                 if failure.after:
@@ -144,7 +208,10 @@ class SimulatedDisk:
         """Bytes that can still be written."""
         if self.capacity_bytes is None:
             return 1 << 60
-        return max(self.capacity_bytes - sum(len(inode.seen) for inode in self._names.values()), 0)
+        return max(self.capacity_bytes - self.used_bytes(), 0)
+
+    def used_bytes(self) -> int:
+        return sum(len(inode.seen) for inode in self._names.values())
 
     # ---- the protocol ----
 
@@ -169,12 +236,9 @@ class SimulatedDisk:
 
     def rename(self, source: str, target: str) -> None:
         self.check("rename", source)
-        moved = {path: inode for path, inode in self._names.items() if path == source or path.startswith(source + "/")}
-        if not moved:
+        if source not in self._names:
             raise DiskFault("Renaming", source, errno.ENOENT)
-        for path, inode in moved.items():
-            self._change_name(target + path[len(source) :], inode)
-            self._change_name(path, None)
+        self._change(_Rename(source, target))
 
     def remove(self, path: str) -> None:
         self.check("remove", path)
@@ -215,9 +279,16 @@ class SimulatedDisk:
 
     def sync_dir(self, path: str) -> None:
         self.check("sync", path)
-        for change in [change for change in self._pending_names if _parent(change.path) == path]:
-            _rename_into(self._safe_names, change)
-            self._pending_names.remove(change)
+        left: list[_NameChange | _Rename] = []
+        for change in self._pending_names:
+            if _parent(change.path) != path:
+                left.append(change)
+                continue
+            change.apply(self._safe_names)
+            if isinstance(change, _Rename):
+                for earlier in left:
+                    earlier.follow(change)
+        self._pending_names = left
 
     def lock(self, path: str) -> File | None:
         return self.open(path, create=True)
@@ -229,8 +300,10 @@ class SimulatedDisk:
         return inode
 
     def _change_name(self, path: str, inode: _Inode | None) -> None:
-        change = _NameChange(path, inode)
-        _rename_into(self._names, change)
+        self._change(_NameChange(path, inode))
+
+    def _change(self, change: _NameChange | _Rename) -> None:
+        change.apply(self._names)
         self._pending_names.append(change)
 
 
@@ -297,13 +370,6 @@ def _apply(content: bytearray, change: _Write | _Truncate) -> None:
     if len(content) < change.position:
         content.extend(bytes(change.position - len(content)))
     content[change.position : change.position + len(change.data)] = change.data
-
-
-def _rename_into(names: dict[str, _Inode], change: _NameChange) -> None:
-    if change.inode is None:
-        names.pop(change.path, None)
-    else:
-        names[change.path] = change.inode
 
 
 def _parent(path: str) -> str:
