@@ -163,6 +163,7 @@ class Server:
         """What peers may do has changed: their next requests go through the general path again."""
         for connection in self.connections.values():
             connection.path.forget()
+            connection.commits = None
 
     # Listening.
 

@@ -30,7 +30,15 @@ from logctl.engine.log.recompression import recompressed, target_codec
 from logctl.engine.log.recovery import Found
 from logctl.engine.log.replay import aborted_entry, apply_marker
 from logctl.engine.log.segment import MAX_RELATIVE_OFFSET, OpenFiles, Segment
-from logctl.engine.log.validation import CLIENT, REPLICATION, check_from_client, check_sequence_of, check_size, split
+from logctl.engine.log.validation import (
+    CLIENT,
+    COORDINATOR,
+    REPLICATION,
+    check_from_client,
+    check_sequence_of,
+    check_size,
+    split,
+)
 from logctl.wire import records
 from logctl.wire.checksum import crc32c
 from logctl.wire.errors import KAFKA_STORAGE_ERROR, WireError
@@ -147,11 +155,13 @@ class Tail:
     def stage(self, batches: memoryview, leader_epoch: int, now_ms: int, origin: str = CLIENT) -> Appended:
         """Judge, stamp and remember batches; `write` puts them into the file. `batches` must stay untouched till then.
 
-        The common case, one sound batch of a producer, is decided here; everything else in `_stage_checked`.
+        The common cases, one sound batch of a producer or of a coordinator, are decided here; everything else in
+        `_stage_checked`.
         Raises WireError with the code Apache Kafka answers; nothing is changed then.
         """
         size = len(batches)
-        if size >= 61 and origin is CLIENT and self._header_suffices and self.failed is None:
+        suffices = self._header_suffices if origin is CLIENT else origin is COORDINATOR and not self._own_time
+        if size >= 61 and suffices and self.failed is None:
             header = records.HEADER.unpack_from(batches)
             base, length, _, magic, crc, attributes, delta, _, timestamp, producer_id, epoch, sequence, count = header
             if (
@@ -163,7 +173,7 @@ class Tail:
                 and 0 <= delta == count - 1
                 and timestamp - now_ms <= self._after_max_ms
                 and crc32c(batches[21:]) == crc
-                and (producer_id < 0 or sequence >= 0)
+                and (producer_id < 0 or (sequence >= 0 and origin is CLIENT))
             ):
                 transactional = attributes & 16 != 0
                 if producer_id >= 0:

@@ -47,6 +47,10 @@ PartitionCheck = Callable[[OffsetCommitRequestTopic, int], None]
 """Raises WireError when this member may not commit that partition."""
 
 
+def _expiry(turn: Turn, request: OffsetCommitRequest) -> int:
+    return UNSET if request.retention_time_ms == UNSET else turn.now_ms + request.retention_time_ms
+
+
 def _anything(_topic: OffsetCommitRequestTopic, _partition: int) -> None:
     pass
 
@@ -68,7 +72,7 @@ class Commits:
             for topic in request.topics:
                 for partition in topic.partitions:
                     check(topic, partition.partition_index)
-        expiry = UNSET if request.retention_time_ms == UNSET else turn.now_ms + request.retention_time_ms
+        expiry = _expiry(turn, request)
         topics = []
         for topic in request.topics:
             results = [
@@ -78,9 +82,22 @@ class Commits:
                 for partition in topic.partitions
             ]
             topics.append(OffsetCommitResponseTopic(topic.name, topic.topic_id, results))
-        if turn.entries and request.group_id not in self._context.groups:
-            self._context.groups[request.group_id] = ClassicGroup(request.group_id, turn.now_ms)
+        self._make_group(turn, request.group_id)
         return OffsetCommitResponse(topics=topics)
+
+    def commit_one(self, turn: Turn, caller: Caller, request: OffsetCommitRequest) -> int:
+        """`commit` for a request with one partition, without a response: the partition's error code."""
+        check = self._may_commit(turn, caller, request)
+        topic = request.topics[0]
+        partition = topic.partitions[0]
+        check(topic, partition.partition_index)
+        code = self._commit_one(turn, request.group_id, topic, partition, _expiry(turn, request))
+        self._make_group(turn, request.group_id)
+        return code
+
+    def _make_group(self, turn: Turn, group_id: str) -> None:
+        if turn.entries and group_id not in self._context.groups:
+            self._context.groups[group_id] = ClassicGroup(group_id, turn.now_ms)
 
     def _commit_one(
         self,

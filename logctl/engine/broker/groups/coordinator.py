@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 from logctl.engine.broker.groups.names import OFFSETS_TOPIC, partition_for
 from logctl.engine.broker.groups.settings import GroupSettings
 from logctl.engine.broker.groups.timers import Timer, Timers
-from logctl.engine.broker.groups.turn import Reply, Turn
+from logctl.engine.broker.groups.turn import Caller, Reply, Turn
 from logctl.engine.controller.delta import Delta
 from logctl.engine.controller.image import Image, ResourceType
 from logctl.engine.log.disk import DiskFault
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from logctl.engine.broker.replica import Replica
     from logctl.engine.broker.replicas import Replicas
     from logctl.engine.broker.waiting import Waiting
+    from logctl.wire.messages.offset_commit import OffsetCommitRequest
 
 Result = TypeVar("Result")
 
@@ -172,6 +173,10 @@ class Groups:
         home = self._homes.get(partition_for(group_id, self.partition_count))
         if home is None or home.replica.refusal:
             raise WireError(errors.NOT_COORDINATOR)
+        if home.has_lost_writes:
+            self._say("groups", f"{OFFSETS_TOPIC}-{home.partition} has lost a write and is loaded again")
+            home.start_over(self._now_ms, errors.COORDINATOR_NOT_AVAILABLE)
+            self._loading[home.partition] = None
         if home.loading:
             raise WireError(errors.COORDINATOR_LOAD_IN_PROGRESS)
         return home
@@ -203,6 +208,17 @@ class Groups:
         finally:
             self._finish(home, turn)
         return home, result
+
+    def commit_again(self, home: Home, now_ms: int, caller: Caller, request: OffsetCommitRequest) -> None:
+        """A commit of one known partition, like one that `home` has taken before; the caller answers when what was
+        appended is durable. Raises WireError, also where `run` has to find out what to say."""
+        if home.loading or home.replica.refusal or home.has_lost_writes:
+            raise WireError(errors.NOT_COORDINATOR)
+        turn = Turn(now_ms)
+        code = home.shard.commit_one(turn, caller, request)
+        if code:
+            raise WireError(code)
+        self._finish(home, turn)
 
     def _finish(self, home: Home, turn: Turn) -> None:
         try:

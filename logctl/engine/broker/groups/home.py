@@ -107,6 +107,7 @@ class Home:
         self.loading = True
         self._position = replica.log.start_offset
         self._loaded_records = 0
+        self._appended_end = 0
 
     @property
     def partition(self) -> int:
@@ -162,9 +163,9 @@ class Home:
         """What the shard says is not what the log says: forget it, and load again."""
         self.close(now_ms, code)
         self.shard = self._new_shard()
-        self.loading = True
         self._position = self.replica.log.start_offset
         self._loaded_records = 0
+        self._appended_end = 0
 
     def close(self, now_ms: int, code: int = errors.NOT_COORDINATOR) -> None:
         """This node does not coordinate these groups any more: nobody waits here any longer."""
@@ -174,8 +175,14 @@ class Home:
             reply(response)
         self._fail_all(code)
         self._rewrite, self._rewrite_from = None, -1
+        self.loading = True
 
     # Turns.
+
+    @property
+    def has_lost_writes(self) -> bool:
+        """Whether something appended did not reach the file (a disk was full): the shard says more than the log."""
+        return self.replica.log.end_offset < self._appended_end
 
     def finish(self, turn: Turn) -> None:
         """Append what the turn wrote and let its answers wait for it. Raises WireError when the log refuses; the shard
@@ -195,9 +202,13 @@ class Home:
             self.when_durable(reply, response, turn.now_ms)
 
     def _append(self, encoded: list[NewRecord], now_ms: int) -> None:
-        for chunk in _chunks(encoded):
-            batch = build_batch(chunk, compression=self._codec)
-            self.replica.append_own(memoryview(batch), now_ms)
+        if len(encoded) == 1 and self._codec == "none" and encoded[0].value is not None:
+            self.replica.append_own(memoryview(records.batch_of_one(encoded[0])), now_ms)
+        else:
+            for chunk in _chunks(encoded):
+                batch = build_batch(chunk, compression=self._codec)
+                self.replica.append_own(memoryview(batch), now_ms)
+        self._appended_end = self.end_offset
 
     def when_durable(self, reply: Reply, response: Message | None, now_ms: int) -> None:
         """Answer once everything appended so far is durable."""

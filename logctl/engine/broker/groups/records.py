@@ -7,10 +7,14 @@ they are. Versions are those Apache Kafka 4.3 writes.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from struct import Struct
 from typing import Any, Final
 
 from logctl.engine.broker.groups.turn import Entry
-from logctl.wire.records import NewRecord
+from logctl.wire.checksum import crc32c
+from logctl.wire.primitives import ZERO_UUID, uvarint_bytes
+from logctl.wire.records import CRC_START, HEADER, HEADER_BYTES, LENGTH_PREFIX_BYTES, MAGIC, NewRecord
 from logctl.wire.schema import Message
 from logctl.wire.stored.framing import GROUPS, UnknownRecord, coordinator_record_bytes
 from logctl.wire.stored.group_metadata import GroupMetadataValue
@@ -19,6 +23,13 @@ from logctl.wire.stored.offset_commit import OffsetCommitKey, OffsetCommitValue
 LEGACY_OFFSET: Final = 0
 SERVED: Final = frozenset({LEGACY_OFFSET, 1, 2, 3, 4, 5, 6, 7, 8, 16})
 NO_EXPIRY: Final = -1
+_INT16: Final = Struct(">h")
+_INT32: Final = Struct(">i")
+_OFFSET_AND_EPOCH: Final = Struct(">hqi")  # behind the version of the value
+_TIME: Final = Struct(">q")
+_CRC: Final = Struct(">I")
+_WITH_TOPIC_ID: Final = b"\1\0\x10"  # one tagged field, number 0, of 16 bytes
+_WITHOUT: Final = b"\0"
 
 
 def _value_version(value: Message | None) -> int:
@@ -30,8 +41,48 @@ def _value_version(value: Message | None) -> int:
 
 def encode(entry: Entry, timestamp: int) -> NewRecord:
     """The entry as a record to append."""
+    if type(entry.value) is OffsetCommitValue and entry.value.expire_timestamp == NO_EXPIRY:
+        return _offset_record(entry.key, entry.value, timestamp)
     key, value = coordinator_record_bytes(entry.key, entry.value, _value_version(entry.value))
     return NewRecord(key, value, timestamp=timestamp)
+
+
+def _offset_record(key: Any, value: OffsetCommitValue, timestamp: int) -> NewRecord:
+    """By hand what the general way writes, because there is one for every commit."""
+    metadata = value.metadata.encode()
+    told = value.topic_id != ZERO_UUID
+    data = (
+        _OFFSET_AND_EPOCH.pack(4, value.offset, value.leader_epoch),
+        uvarint_bytes(len(metadata) + 1),
+        metadata,
+        _TIME.pack(value.commit_timestamp),
+        _WITH_TOPIC_ID + value.topic_id if told else _WITHOUT,
+    )
+    return NewRecord(_offset_key(key.group, key.topic, key.partition), b"".join(data), (), timestamp)
+
+
+def batch_of_one(record: NewRecord) -> bytearray:
+    """What `build_batch` makes of a record that has key and value and no headers, uncompressed."""
+    key, value = record.key, record.value
+    assert key is not None
+    assert value is not None
+    body = b"\0\0\0" + _length(len(key)) + key + _length(len(value)) + value + b"\0"
+    body = _length(len(body)) + body
+    times = (record.timestamp, record.timestamp)
+    length = HEADER_BYTES - LENGTH_PREFIX_BYTES + len(body)
+    batch = bytearray(HEADER.pack(0, length, -1, MAGIC, 0, 0, 0, *times, -1, -1, -1, 1) + body)
+    _CRC.pack_into(batch, CRC_START - 4, crc32c(memoryview(batch)[CRC_START:]))
+    return batch
+
+
+def _length(count: int) -> bytes:
+    return uvarint_bytes(count << 1)
+
+
+@lru_cache(4096)
+def _offset_key(group: str, topic: str, partition: int) -> bytes:
+    names = [_INT16.pack(len(name)) + name for name in (group.encode(), topic.encode())]
+    return _INT16.pack(1) + b"".join(names) + _INT32.pack(partition)
 
 
 def decode(key: Any, value: Any) -> Entry | None:

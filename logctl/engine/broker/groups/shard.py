@@ -259,6 +259,10 @@ class Shard:
         """OffsetCommit for topics that exist. Raises WireError."""
         return self._commits.commit(turn, caller, request)
 
+    def commit_one(self, turn: Turn, caller: Caller, request: OffsetCommitRequest) -> int:
+        """The same for a request with one partition, which exists: its error code. Raises WireError."""
+        return self._commits.commit_one(turn, caller, request)
+
     def fetch_offsets(self, asked: OffsetFetchRequestGroup, require_stable: bool) -> OffsetFetchResponseGroup:
         """One group of an OffsetFetch. Raises WireError."""
         return self._commits.fetch(asked, require_stable)
