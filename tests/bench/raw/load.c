@@ -3,10 +3,10 @@
  * Sends the frames of a file (all of one size, in a circle) over some connections, keeps DEPTH requests under way on
  * each, counts the answers and their errors, and prints one line of JSON.
  *
- *     load PORT FRAMES FRAME_BYTES SECONDS CONNECTIONS DEPTH ERROR_AT
+ *     load PORT FRAMES FRAME_BYTES SECONDS CONNECTIONS DEPTH ERROR_AT [own]
  *
  * ERROR_AT is where in an answer, its length included, the 16 bits of the error code lie; -1 to look at none. The body
- * of a long answer is dropped inside the kernel.
+ * of a long answer is dropped inside the kernel. With `own` each connection sends one frame of the file over and over.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -28,14 +28,14 @@ enum { HEAD_BYTES = 160, SMALL_BYTES = 64 << 10, CIRCLE_BYTES = 256 << 10, ROUND
 
 struct link {
     int fd, wants_to_write;
-    size_t place;                        /* in the circle of frames */
+    size_t first, place;                 /* in the circle of frames */
     uint64_t sent_bytes, answered;
     uint8_t head[HEAD_BYTES]; int head_bytes;
     int64_t left;                        /* of the answer under way */
 };
 
 static uint8_t *circle, scratch[1 << 20];
-static size_t circle_bytes, frame_bytes;
+static size_t circle_bytes, frame_bytes, span_bytes;
 static int depth, error_at, poller, failures;
 static uint64_t answers, bytes_in;
 static double until;
@@ -54,13 +54,14 @@ static void push(struct link *link, double t) {
     while (t < until) {
         int64_t allowed = (link->answered + depth) * frame_bytes - link->sent_bytes;
         if (allowed <= 0) break;
-        size_t n = circle_bytes - link->place;
+        size_t n = link->first + span_bytes - link->place;
         if (n > (size_t)allowed) n = allowed;
         ssize_t sent = send(link->fd, circle + link->place, n, MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) { watch(link, 1); return; }
         if (sent < 0) fail("send");
         link->sent_bytes += sent;
-        link->place = (link->place + sent) % circle_bytes;
+        link->place += sent;
+        if (link->place == link->first + span_bytes) link->place = link->first;
     }
     watch(link, 0);
 }
@@ -104,7 +105,9 @@ static void open_link(struct link *link, int port, int number) {
     link->fd = socket(AF_INET, SOCK_STREAM, 0);
     if (connect(link->fd, (void *)&there, sizeof there)) fail("connect");
     setsockopt(link->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    link->place = (size_t)number * 7 % (circle_bytes / frame_bytes) * frame_bytes;
+    size_t frames = circle_bytes / frame_bytes;
+    if (span_bytes == circle_bytes) link->place = (size_t)number * 7 % frames * frame_bytes;
+    else link->first = link->place = (size_t)number % frames * frame_bytes;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = link};
     epoll_ctl(poller, EPOLL_CTL_ADD, link->fd, &event);
 }
@@ -123,11 +126,13 @@ static void load_frames(const char *path) {
 }
 
 int main(int count, char **words) {
-    if (count != 8) { fprintf(stderr, "usage: load PORT FRAMES FRAME_BYTES SECONDS CONNECTIONS DEPTH ERROR_AT\n"); return 2; }
+    int own = count == 9 && !strcmp(words[8], "own");
+    if (count != 8 && !own) { fprintf(stderr, "usage: see the beginning of load.c\n"); return 2; }
     frame_bytes = atoi(words[3]);
     int connections = atoi(words[5]);
     depth = atoi(words[6]); error_at = atoi(words[7]);
     load_frames(words[2]);
+    span_bytes = own ? frame_bytes : circle_bytes;
     poller = epoll_create1(0);
     struct link *links = calloc(connections, sizeof *links);
     for (int i = 0; i < connections; i++) open_link(&links[i], atoi(words[1]), i);
