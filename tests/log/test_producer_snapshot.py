@@ -21,10 +21,11 @@ def states() -> ProducerStates:
     return found
 
 
-def test_the_last_batch_and_the_open_transaction_come_back() -> None:
+def test_the_last_batches_and_the_open_transaction_come_back() -> None:
     again = decode(encode(states()))
+    remembered = tuple(ProducedBatch(number, 100 + number, 0, 1000 + number) for number in range(2, 7))
     assert again.items() == [
-        (5, Producer(1, (ProducedBatch(6, 106, 0, 1006),), -1, 1006, -1)),
+        (5, Producer(1, remembered, -1, 1006, -1)),
         (6, Producer(0, (ProducedBatch(2, 109, 2, 2000),), -1, 2000, 107)),
         (7, Producer(3, (), 9, 3000, -1)),
     ]

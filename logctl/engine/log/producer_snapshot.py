@@ -4,7 +4,9 @@
     producer id q, epoch h, last sequence i, last offset q, offset delta i, timestamp q, coordinator epoch i,
     first offset of the open transaction q (-1 for none)
 
-Of the five batches that memory holds, the file keeps the last one. Transactions that are open come back with it.
+A producer's last batch is its last entry, with the open transaction. In front of it stand entries for the batches
+before, oldest first: a batch that is sent again after a restart is known then. Apache Kafka, which writes the last one
+only, reads such a file as its own: a later entry of a producer replaces an earlier one.
 
 One is written when a segment is sealed (and lives as long as the segment behind it), when the recovery point is
 checkpointed (the last two of these are kept) and at an orderly stop. They only save time: recovery begins with the
@@ -14,11 +16,12 @@ newest one it may trust and replays the batches behind it.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 from logctl.engine.log.checkpoints import set_aside
 from logctl.engine.log.disk import Disk, DiskFault
-from logctl.engine.log.producers import NO_OFFSET, ProducedBatch, Producer, ProducerStates
+from logctl.engine.log.producers import NO_OFFSET, REMEMBERED_BATCHES, ProducedBatch, Producer, ProducerStates
 from logctl.wire.checksum import crc32c
 
 VERSION: Final = 1
@@ -31,19 +34,25 @@ _NO_BATCH: Final = ProducedBatch(-1, NO_OFFSET, 0, -1)
 
 
 def encode(states: ProducerStates) -> bytes:
-    entries = [_encode_entry(producer_id, state) for producer_id, state in states.items()]
+    entries = [entry for producer_id, state in states.items() for entry in _encode_entries(producer_id, state)]
     body = struct.pack(">i", len(entries)) + b"".join(entries)
     return struct.pack(">hI", VERSION, crc32c(body)) + body
 
 
-def _encode_entry(producer_id: int, state: Producer) -> bytes:
-    last = state.batches[-1] if state.batches else _NO_BATCH
-    return _ENTRY.pack(
+def _encode_entries(producer_id: int, state: Producer) -> Iterator[bytes]:
+    *earlier, last = state.batches or (_NO_BATCH,)
+    for batch in earlier:
+        sequence, offset, delta, timestamp = batch
+        yield _ENTRY.pack(
+            producer_id, state.epoch, sequence, offset, delta, timestamp, state.coordinator_epoch, NO_OFFSET
+        )
+    sequence, offset, delta, _ = last
+    yield _ENTRY.pack(
         producer_id,
         state.epoch,
-        last.last_sequence,
-        last.last_offset,
-        last.offset_delta,
+        sequence,
+        offset,
+        delta,
         state.last_timestamp,
         state.coordinator_epoch,
         state.transaction_start,
@@ -64,7 +73,10 @@ def decode(data: bytes) -> ProducerStates:
     states = ProducerStates()
     for entry in _ENTRY.iter_unpack(data[_HEADER.size :]):
         producer_id, epoch, sequence, offset, delta, timestamp, coordinator_epoch, transaction_start = entry
-        batches = (ProducedBatch(sequence, offset, delta, timestamp),) if offset >= 0 else ()
+        known = states.get(producer_id)
+        batches = known.batches if known is not None and known.epoch == epoch else ()
+        if offset >= 0:
+            batches = (*batches, ProducedBatch(sequence, offset, delta, timestamp))[-REMEMBERED_BATCHES:]
         states.restore(producer_id, Producer(epoch, batches, coordinator_epoch, timestamp, transaction_start))
     return states
 
