@@ -37,10 +37,12 @@ from logctl.engine.log.disk import DiskFault
 from logctl.wire.primitives import MalformedMessage
 
 if TYPE_CHECKING:
+    from logctl.engine.broker.groups.commit_path import CommitPath
     from logctl.engine.server import Server
 
 _LENGTH: Final = Struct(">i")
 _REQUEST_BYTES_MIN: Final = 8
+OFFSET_COMMIT: Final = 8
 _HTTP_VERBS: Final = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"TRAC", b"PRI ")
 
 
@@ -88,6 +90,7 @@ class Connection:
     __slots__ = (
         "active_ms",
         "closed",
+        "commits",
         "doubts",
         "filled",
         "greeted",
@@ -112,6 +115,7 @@ class Connection:
         self.sock = sock
         self.peer = peer
         self.path = ProducePath()
+        self.commits: CommitPath | None = None
         self.own: memoryview | None = None
         self.filled = 0
         self.new: list[Any] = []
@@ -319,6 +323,11 @@ class Connection:
     def _handle(self, view: memoryview, start: int, stop: int) -> None:
         """The general path: decode, dispatch, and place the answer."""
         server = self.server
+        commits = view[start + 1] == OFFSET_COMMIT and not view[start] and self._commits()
+        if commits and (handled := commits.commit(view, start, stop, server.now_ms, self.new, self.doubts)):
+            server.metrics.requests_quick += 1
+            self.waits = self.waits or handled == WAITS
+            return
         server.metrics.requests += 1
         try:
             request = read_request(view[start:stop], self.peer, server.now_ms)
@@ -336,6 +345,15 @@ class Connection:
             self.place(request, answer)
         if isinstance(answer, AfterAppend) and answer.only is not None:
             self.path.learn(view[start:stop], request, answer.only)
+        if commits and answer is PARKED:
+            commits.learn(view[start:stop], request, server.broker)
+
+    def _commits(self) -> CommitPath:
+        if self.commits is None:
+            from logctl.engine.broker.groups.commit_path import CommitPath
+
+            self.commits = CommitPath()
+        return self.commits
 
     def place(self, request: Request[Any], answer: Any) -> None:
         """Put an answer behind those that this tick gives already."""
