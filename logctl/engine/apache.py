@@ -252,8 +252,10 @@ class ApacheNode:
     """One Apache Kafka process: broker and controller in one (KRaft, static voters) unless `settings` say otherwise.
 
     `port` serves clients, `controller_port` the quorum, both on `host`. `settings` are Apache's names and win over
-    what is derived here. As a context manager it starts on entry and stops on exit. With `dies_with_parent` the kernel
-    kills the process when ours ends for any reason, so that an interrupted test run leaves no JVM behind.
+    what is derived here. With `voters_in_log` a new directory names its voter in the metadata log (kraft.version 1), as
+    `kafka-storage format --standalone` does. As a context manager it starts on entry and stops on exit. With
+    `dies_with_parent` the kernel kills the process when ours ends for any reason, so that an interrupted test run
+    leaves no JVM behind.
     """
 
     directory: Path
@@ -263,6 +265,7 @@ class ApacheNode:
     node_id: int = 1
     cluster_id: str = ""
     voters: str = ""
+    voters_in_log: bool = False
     host: str = "127.0.0.1"
     heap: str = "1g"
     jvm_flags: Sequence[str] = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
@@ -308,9 +311,13 @@ class ApacheNode:
             "advertised.listeners": clients,
             "controller.listener.names": "CONTROLLER",
             "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
-            "controller.quorum.voters": self.voters or f"{self.node_id}@{self.host}:{self.controller_port}",
             "log.dirs": str(self.data),
         }
+        if self.voters_in_log:
+            derived["controller.quorum.bootstrap.servers"] = f"{self.host}:{self.controller_port}"
+        else:
+            alone_votes = f"{self.node_id}@{self.host}:{self.controller_port}"
+            derived["controller.quorum.voters"] = self.voters or alone_votes
         if not self.voters:
             alone = ("offsets.topic.replication.factor", "transaction.state.log.replication.factor",
                      "transaction.state.log.min.isr", "share.coordinator.state.topic.replication.factor",
@@ -324,8 +331,9 @@ class ApacheNode:
             return
         self._write_files()
         identity = self.cluster_id or new_cluster_id()
-        storage = ("kafka.tools.StorageTool", "format", "-t", identity, "-c", str(self.directory / "server.properties"))
-        done = run_tool(*storage, kafka_home=self.kafka_home)
+        properties = str(self.directory / "server.properties")
+        storage = ["format", "-t", identity, "-c", properties, *(["--standalone"] if self.voters_in_log else [])]
+        done = run_tool("kafka.tools.StorageTool", *storage, kafka_home=self.kafka_home)
         if done.code != 0:
             raise OperationFailed(f"Apache Kafka could not format {self.data}: {decisive_line(done.stderr)}")
 

@@ -149,9 +149,11 @@ def image_of(data: Path, scratch: Path) -> Image:
 
 
 def test_what_our_node_does_not_serve_goes_through_its_hands_unharmed(tmp_path: Path) -> None:
-    """A directory with all features of Apache Kafka 4.3.1; our node even rewrites the metadata log to a snapshot."""
+    """A directory as Apache Kafka 4.3.1 formats it for one node that stands alone: with every feature, and its voter
+    named in the metadata log. Our node even rewrites that log to a snapshot.
+    """
     often = {"metadata.log.max.record.bytes.between.snapshots": "2000"}
-    shared = Shared(tmp_path, often, ALL_OF_APACHE)
+    shared = Shared(tmp_path, often, ALL_OF_APACHE, voters_in_log=True)
     with shared.apache() as peer:
         use_all_of(peer)
         live_through(peer.address, "first")
@@ -168,6 +170,7 @@ def test_what_our_node_does_not_serve_goes_through_its_hands_unharmed(tmp_path: 
     rewritten = image_of(shared.data, tmp_path / "after")
     newest = list_snapshots(RealDisk(), str(shared.data / DIRECTORY))[0]
     assert newest.epoch == 2, "the next start begins with a snapshot that our node made"
+    assert b"currentVoters" not in (shared.data / DIRECTORY / "quorum-state").read_bytes()
     assert rewritten.features == image.features
     assert rewritten.kept == image.kept
     assert rewritten.configs.items() >= image.configs.items()

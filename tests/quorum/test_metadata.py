@@ -14,7 +14,7 @@ from support.metadata import OneNode, running
 
 from logctl.engine.broker.metadata import Options, SnapshotTask
 from logctl.engine.broker.metadata_records import ControlRecord, decode_batches, encode_batch, encode_control_batch
-from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot
+from logctl.engine.broker.metadata_snapshots import SnapshotId, decode_snapshot, encode_snapshot
 from logctl.engine.controller.decision import Decision
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import apply
@@ -35,6 +35,7 @@ from logctl.wire.stored.no_op_record import NoOpRecord
 from logctl.wire.stored.snapshot_footer_record import SnapshotFooterRecord
 from logctl.wire.stored.snapshot_header_record import SnapshotHeaderRecord
 from logctl.wire.stored.topic_record import TopicRecord
+from logctl.wire.stored.voters_record import Voter, VotersRecord
 
 SMALL = Options(snapshot_interval_bytes=2_000)
 
@@ -517,13 +518,47 @@ def snapshot_from_the_future(records: list[Any], controls: list[ControlRecord], 
     return b"".join(parts)
 
 
+def named_in_the_log(*voters: int) -> list[ControlRecord]:
+    """A quorum of kraft.version 1."""
+    named = VotersRecord(voters=[Voter(voter_id=voter) for voter in voters])
+    return [ControlRecord(5, KRaftVersionRecord(kraft_version=1)), ControlRecord(6, named)]
+
+
+def test_a_voter_that_the_log_names_leads_and_stays_named(tmp_path: Path) -> None:
+    """As Apache Kafka formats a node that stands alone: a snapshot at offset 0 names it."""
+    node = OneNode(tmp_path, options=SMALL)
+    node.format()
+    node.log_directory.mkdir()
+    first = encode_snapshot(
+        [], version_of, epoch=0, last_append_ms=0, now_ms=node.now_ms, controls=named_in_the_log(1)
+    )
+    (node.log_directory / SnapshotId(0, 0).file_name).write_bytes(first)
+    node.open()
+    node.register()
+    state = json.loads((node.log_directory / "quorum-state").read_bytes())
+    assert (state["data_version"], state["leaderId"]) == (1, 1)
+    [leader, *_] = decode_batches(segment(node).read_bytes())
+    assert [control.kind for control in leader.controls] == [CONTROL_LEADER_CHANGE, 5, 6]
+    for number in range(60):
+        node.create(f"topic-{number}")
+    assert SnapshotId(0, 0).file_name not in snapshots(node)
+    for name in snapshots(node):
+        assert decode_snapshot((node.log_directory / name).read_bytes()).controls[1:-1] == named_in_the_log(1)
+    before = node.metadata.image
+    node.crash()
+    assert node.open().image == before
+    assert b"currentVoters" not in (node.log_directory / "quorum-state").read_bytes()
+
+
 @pytest.mark.parametrize(
     ("record", "controls", "sentence"),
     [
         (UnknownRecord(99, 0, b"?"), [], "of type 99, which this version does not know"),
         (UnknownRecord(3, 9, b"?"), [], "PartitionRecord is written in version 9"),
-        (NoOpRecord(), [ControlRecord(5, KRaftVersionRecord(kraft_version=1))], r"keeps its voters in the log"),
-        (NoOpRecord(), [ControlRecord(77, UnknownRecord(77, -1, b"\0\0"))], "control record of kind 77"),
+        (NoOpRecord(), [ControlRecord(5, KRaftVersionRecord(kraft_version=2))], r"kraft\.version is 2"),
+        (NoOpRecord(), [ControlRecord(77, UnknownRecord(77, -1, b"\0\0"))], "control record is of kind 77"),
+        (NoOpRecord(), named_in_the_log(1, 2), "its voters are 1, 2"),
+        (NoOpRecord(), named_in_the_log(7), "its voters are 7"),
     ],
 )
 def test_a_snapshot_that_needs_a_newer_version_is_not_taken_for_a_damaged_one(

@@ -11,11 +11,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, ConsumerGroupTopicPartitions, KafkaError, TopicCollection
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupTopicPartitions,
+    KafkaError,
+    KafkaException,
+    TopicCollection,
+)
 from confluent_kafka import TopicPartition as Place
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource
 from support.clients import PATIENCE_S
 from support.clients.librdkafka import SILENCE
+from support.waiting import wait_until
 
 LEVELS: Final = ("read_uncommitted", "read_committed")
 Partition = tuple[str, int]
@@ -42,7 +50,7 @@ def take(address: str, groups: Iterable[str]) -> Inventory:
     for level in LEVELS:
         consumer = _consumer(address, level)
         try:
-            bounds = {place: consumer.get_watermark_offsets(Place(*place), timeout=PATIENCE_S) for place in places}
+            bounds = {place: _bounds(consumer, place) for place in places}
             records |= {(level, place): found for place, found in _records(consumer, places).items()}
         finally:
             consumer.close()
@@ -82,6 +90,22 @@ def _consumer(address: str, level: str) -> Consumer:
             "logger": SILENCE,
         }
     )
+
+
+def _bounds(consumer: Consumer, place: Partition) -> tuple[int, int]:
+    """Just after its start Apache Kafka may name a leader that does not know yet that it leads."""
+    found: list[tuple[int, int]] = []
+
+    def told() -> bool:
+        try:
+            found.append(consumer.get_watermark_offsets(Place(*place), timeout=PATIENCE_S))
+        except KafkaException as error:
+            if not error.args[0].retriable() and error.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION:
+                raise
+        return bool(found)
+
+    wait_until(told, f"the bounds of {place}")
+    return found[0]
 
 
 def _records(consumer: Consumer, places: Sequence[Partition]) -> dict[Partition, list[tuple[Any, ...]]]:

@@ -48,16 +48,20 @@ _USUAL: Final = (
 
 
 class Shared:
-    """`settings` are given to both engines, `apache_settings` to Apache Kafka alone."""
+    """`settings` are given to both engines, `apache_settings` to Apache Kafka alone. `voters_in_log`: when it is Apache
+    Kafka that makes the directory, the metadata log names the voter (kraft.version 1)."""
 
     def __init__(
         self,
         folder: Path,
         settings: Mapping[str, str] | None = None,
         apache_settings: Mapping[str, str] | None = None,
+        *,
+        voters_in_log: bool = False,
     ) -> None:
         common = SMALL | dict(settings or {})
         self.peer: ApacheNode = new_apache_node(folder, common | APACHE_ONLY | dict(apache_settings or {}))
+        self.peer.voters_in_log = voters_in_log
         self.node = Node(folder, self.peer.port, common)
         self.node.log_dir = self.peer.data
         self._said_before = 0

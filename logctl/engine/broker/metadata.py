@@ -105,6 +105,7 @@ class SnapshotTask:
     image: Image
     last_append_ms: int
     now_ms: int
+    controls: list[ControlRecord]
 
     def run(self) -> None:
         level = self.image.metadata_version
@@ -114,6 +115,7 @@ class SnapshotTask:
             epoch=self.snapshot.epoch,
             last_append_ms=self.last_append_ms,
             now_ms=self.now_ms,
+            controls=self.controls,
         )
         self.disk.write_file(f"{self.directory}/{self.snapshot.file_name}", data)
 
@@ -177,6 +179,8 @@ class Metadata:
         self._clock = clock
         self._new_uuid = new_uuid
         self._mark_dirty = mark_dirty
+        self._voters = stored.voters
+        self._voters_are_news = stored.log.end_offset == 0
         self._working = stored.image
         self._waiting: deque[_Waiting] = deque()
         self._since_snapshot = stored.bytes_behind_snapshot
@@ -206,7 +210,10 @@ class Metadata:
         what is on disk cannot be used, DiskFault.
         """
         options = options or Options()
-        stored = load(disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, files=files)
+        alone = None if voters else node_id
+        stored = load(
+            disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, node_id=alone, files=files
+        )
         state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, voters, stored.notes)
         raft = RaftNode(node_id, voters or (node_id,), _LogView(stored.log), state, jitter)
         return cls(
@@ -383,7 +390,7 @@ class Metadata:
 
     def _do(self, ready: Ready) -> None:
         if ready.state is not None:
-            self._disk.write_file(f"{self._path}/{STATE_FILE}", encode_state(ready.state, self.raft.voters))
+            self._disk.write_file(f"{self._path}/{STATE_FILE}", self._encoded(ready.state))
         self.notes += [sentence[0].upper() + sentence[1:] for sentence in ready.said]
         if ready.leader_change is not None:
             self._take_office(ready.leader_change)
@@ -393,10 +400,17 @@ class Metadata:
         if self._waiting and not self.is_leader:
             self._give_up(WireError(errors.NOT_CONTROLLER, "This node does not lead the metadata quorum any more"))
 
+    def _encoded(self, state: ElectionState) -> bytes:
+        """Voters that the log names are not named in the file."""
+        return encode_state(state, None if self._voters.are_in_the_log else self.raft.voters)
+
     def _take_office(self, change: LeaderChange) -> None:
         now_ms = self._clock()
-        control = ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))
-        self._write([encode_control_batch([control], now_ms=now_ms)], now_ms)
+        controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
+        if self._voters_are_news:
+            controls += self._voters.controls()
+            self._voters_are_news = False
+        self._write([encode_control_batch(controls, now_ms=now_ms)], now_ms)
         records: list[Any] = []
         if self._working.transaction_start is not None:
             from logctl.wire.stored.abort_transaction_record import AbortTransactionRecord
@@ -441,7 +455,15 @@ class Metadata:
         self._since_snapshot = 0
         self._last_snapshot_ms = self._clock()
         self.run_snapshot(
-            SnapshotTask(self._disk, self._path, snapshot, self.image, self._last_append_ms, self._clock())
+            SnapshotTask(
+                self._disk,
+                self._path,
+                snapshot,
+                self.image,
+                self._last_append_ms,
+                self._clock(),
+                self._voters.controls(),
+            )
         )
 
     def _snapshot_here(self, task: SnapshotTask) -> None:

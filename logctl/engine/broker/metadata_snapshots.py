@@ -1,7 +1,7 @@
 """Snapshots of the metadata log: what everything up to an offset amounts to, in one file (KIP-630).
 
 `<offset>-<epoch>.checkpoint` replaces all records below `offset`, the last of which was written in `epoch`. Inside: a
-control batch with the header record, batches of metadata records numbered from 1, a control batch with the footer
+control batch with the header record, batches of metadata records numbered on, a control batch with the footer
 record. The footer is what tells a whole file from one that was cut off.
 
 A damaged snapshot is set aside, never deleted. That is why the one before it is kept together with the log behind it.
@@ -10,7 +10,7 @@ A damaged snapshot is set aside, never deleted. That is why the one before it is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from logctl.engine.broker.metadata_records import (
@@ -54,12 +54,20 @@ class Snapshot(NamedTuple):
 
 
 def encode_snapshot(
-    records: Iterable[Any], version_of: VersionOf, *, epoch: int, last_append_ms: int, now_ms: int
+    records: Iterable[Any],
+    version_of: VersionOf,
+    *,
+    epoch: int,
+    last_append_ms: int,
+    now_ms: int,
+    controls: Sequence[ControlRecord] = (),
 ) -> bytes:
-    """The whole file."""
-    header = SnapshotHeaderRecord(last_contained_log_timestamp=last_append_ms)
-    parts = [encode_control_batch([ControlRecord(CONTROL_SNAPSHOT_HEADER, header)], now_ms=now_ms, leader_epoch=epoch)]
-    offset = 1
+    """The whole file. `controls` are what it says of the quorum, behind the header."""
+    header = ControlRecord(
+        CONTROL_SNAPSHOT_HEADER, SnapshotHeaderRecord(last_contained_log_timestamp=last_append_ms)
+    )
+    parts = [encode_control_batch([header, *controls], now_ms=now_ms, leader_epoch=epoch)]
+    offset = 1 + len(controls)
     for chunk in in_batches(records, _RECORDS_PER_BATCH):
         parts.append(encode_batch(chunk, version_of, now_ms=now_ms, base_offset=offset, leader_epoch=epoch))
         offset += len(chunk)

@@ -27,6 +27,7 @@ from logctl.engine.broker.metadata_records import (
     describe_unknown,
 )
 from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, Snapshot, SnapshotId, decode_snapshot, list_snapshots
+from logctl.engine.broker.voters import Voters, control_objection
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import Draft, InconsistentRecord
 from logctl.engine.controller.versions import feature_objection
@@ -37,7 +38,6 @@ from logctl.engine.log.log import Log
 from logctl.engine.log.scan import Scanner, sound_batch_follows
 from logctl.engine.log.segment import OpenFiles
 from logctl.errors import OperationFailed
-from logctl.wire.records import CONTROL_KRAFT_VERSION
 from logctl.wire.stored.framing import UnknownRecord
 
 TOPIC: Final = "__cluster_metadata"
@@ -59,22 +59,34 @@ class Stored:
     snapshot: SnapshotId | None
     bytes_behind_snapshot: int
     notes: list[str]
+    voters: Voters
 
 
 def load(
-    disk: Disk, log_dir: str, segment_bytes: int, *, now_ms: int, clean: bool, files: OpenFiles | None = None
+    disk: Disk,
+    log_dir: str,
+    segment_bytes: int,
+    *,
+    now_ms: int,
+    clean: bool,
+    node_id: int | None = None,
+    files: OpenFiles | None = None,
 ) -> Stored:
-    """Open the metadata log below `log_dir` and replay it. `clean`: the last stop was orderly.
+    """Open the metadata log below `log_dir` and replay it. `clean`: the last stop was orderly. `node_id`: who will lead
+    it alone.
 
     Raises OperationFailed when it cannot be used, DiskFault.
     """
     path = f"{log_dir}/{DIRECTORY}"
     notes: list[str] = []
     exists = disk.exists(path)
-    snapshot, image = _newest_snapshot(disk, path, notes) if exists else (None, Image())
-    replay = _Replay(disk, path, snapshot.end_offset if snapshot else 0, image)
+    snapshot, image, voters = _newest_snapshot(disk, path, notes) if exists else (None, Image(), Voters())
+    replay = _Replay(disk, path, snapshot.end_offset if snapshot else 0, image, voters)
     if exists:
         replay.run()
+    objection = None if node_id is None else replay.voters.objection(node_id)
+    if objection:
+        raise OperationFailed(f"{path} cannot be used: {objection}", _TOO_NEW)
     log = _open_log(disk, path, segment_bytes, now_ms, clean and not replay.torn, replay.start, files)
     notes += log.notes
     log.notes.clear()
@@ -85,7 +97,7 @@ def load(
         log.truncate_fully_at(replay.start, now_ms)
     if log.end_offset != replay.end:
         raise OperationFailed(f"{path} ends at offset {log.end_offset} but was read up to {replay.end}", _HINT)
-    return Stored(replay.image, log, snapshot, replay.bytes, notes)
+    return Stored(replay.image, log, snapshot, replay.bytes, notes, replay.voters)
 
 
 def _open_log(
@@ -128,15 +140,16 @@ def read_bootstrap(disk: Disk, log_dir: str) -> list[Any] | None:
     return found.records
 
 
-def _newest_snapshot(disk: Disk, path: str, notes: list[str]) -> tuple[SnapshotId | None, Image]:
-    """The newest snapshot that can be read, and its image. Damaged ones are set aside; one that is whole and still
+def _newest_snapshot(disk: Disk, path: str, notes: list[str]) -> tuple[SnapshotId | None, Image, Voters]:
+    """The newest snapshot that can be read, and what it says. Damaged ones are set aside; one that is whole and still
     makes no sense stops the start."""
     broken: list[tuple[SnapshotId, str]] = []
-    found: tuple[SnapshotId | None, Image] = (None, Image())
+    found: tuple[SnapshotId | None, Image, Voters] = (None, Image(), Voters())
     for snapshot in list_snapshots(disk, path):
         file = f"{path}/{snapshot.file_name}"
         try:
-            found = snapshot, _image_of(file, decode_snapshot(disk.read_file(file)))
+            content = decode_snapshot(disk.read_file(file))
+            found = snapshot, _image_of(file, content), Voters().after(content.controls)
             break
         except DamagedBatch as damage:
             broken.append((snapshot, str(damage)))
@@ -178,14 +191,9 @@ def check_known(record: Any, file: str) -> None:
 def check_controls(controls: Iterable[ControlRecord], file: str) -> None:
     """Raises OperationFailed when the quorum is kept in a way that this version does not know."""
     for control in controls:
-        if isinstance(control.message, UnknownRecord):
-            raise OperationFailed(f"{file} cannot be used: it has a control record of kind {control.kind}", _TOO_NEW)
-        if control.kind == CONTROL_KRAFT_VERSION and control.message.kraft_version > 0:
-            raise OperationFailed(
-                f"{file} cannot be used: its quorum keeps its voters in the log (kraft.version "
-                f"{control.message.kraft_version}), this version knows voters by configuration (kraft.version 0)",
-                _TOO_NEW,
-            )
+        objection = control_objection(control)
+        if objection:
+            raise OperationFailed(f"{file} cannot be used: {objection}", _TOO_NEW)
 
 
 def _check_reach(disk: Disk, path: str, snapshot: SnapshotId | None, broken: list[tuple[SnapshotId, str]]) -> None:
@@ -209,8 +217,9 @@ def _segment_bases(disk: Disk, path: str) -> list[int]:
 class _Replay:
     """One pass over the segment files, without changing them. Afterwards `image` is what holds at `end`."""
 
-    def __init__(self, disk: Disk, path: str, start: int, image: Image) -> None:
+    def __init__(self, disk: Disk, path: str, start: int, image: Image, voters: Voters) -> None:
         self.image = image
+        self.voters = voters
         self.start = self.end = start
         self.bytes = 0
         self.torn = False
@@ -243,6 +252,7 @@ class _Replay:
         for batch in self._read(path, pending):
             if batch.controls:
                 check_controls(batch.controls, path)
+                self.voters = self.voters.after(batch.controls)
             for record in batch.records:
                 replay_checked(draft, record, path)
         self.bytes += sum(length for _, length in pending)

@@ -1,7 +1,7 @@
 """What a voter must never forget: the newest epoch it has heard of, and whom it voted for in it.
 
-Kept in `quorum-state` beside the metadata log, as Apache writes it for a quorum with static voters (QuorumStateData
-version 0, as JSON); version 1, which a quorum with changing voters writes, is read too. A vote that was forgotten could
+Kept in `quorum-state` beside the metadata log, as Apache writes it (QuorumStateData, as JSON): in version 0 for voters
+by configuration, which it names, in version 1 for voters that the log names (KIP-853). A vote that was forgotten could
 be given twice, so the file is on disk before the vote is on the wire.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final, NamedTuple
 
-from logctl.wire.primitives import ZERO_UUID, uuid_from_text
+from logctl.wire.primitives import ZERO_UUID, uuid_from_text, uuid_text
 
 FILE_NAME: Final = "quorum-state"
 NOBODY: Final = -1
@@ -29,17 +29,18 @@ class ElectionState(NamedTuple):
     voted_directory_id: bytes = ZERO_UUID
 
 
-def encode_state(state: ElectionState, voters: tuple[int, ...]) -> bytes:
-    """The file's content."""
-    fields = {
-        "clusterId": "",
+def encode_state(state: ElectionState, voters: tuple[int, ...] | None) -> bytes:
+    """The file's content. `voters` are those by configuration; None when the log names them."""
+    fields: dict[str, Any] = {
         "leaderId": state.leader_id,
         "leaderEpoch": state.epoch,
         "votedId": state.voted_id,
-        "appliedOffset": 0,
-        "currentVoters": [{"voterId": voter} for voter in voters],
-        "data_version": 0,
     }
+    if voters is None:
+        fields |= {"votedDirectoryId": uuid_text(state.voted_directory_id), "data_version": 1}
+    else:
+        named = [{"voterId": voter} for voter in voters]
+        fields = {"clusterId": "", **fields, "appliedOffset": 0, "currentVoters": named, "data_version": 0}
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
