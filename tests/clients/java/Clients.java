@@ -41,6 +41,7 @@ public final class Clients {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Map<Integer, Reader> READERS = new HashMap<>();
     private static final Map<Integer, Stream> STREAMS = new HashMap<>();
+    private static final Map<Integer, GroupMember> MEMBERS = new HashMap<>();
     private static int handles = 0;
 
     private Clients() {}
@@ -70,6 +71,8 @@ public final class Clients {
             case "offset_at" -> offsetAt(question, answer);
             case "stream" -> STREAMS.put(++handles, new Stream(question));
             case "acknowledged" -> answer.put("count", STREAMS.get(question.get("handle").asInt()).acknowledged.get());
+            case "join" -> MEMBERS.put(++handles, new GroupMember(settings(question), question.get("topic").asText()));
+            case "member" -> MEMBERS.get(question.get("handle").asInt()).answer(question, answer);
             case "stop" -> STREAMS.remove(question.get("handle").asInt()).stop(answer);
             default -> throw new IllegalArgumentException("unknown question " + question);
         }

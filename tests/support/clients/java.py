@@ -10,7 +10,8 @@ from support.clients import PATIENCE_S, Done, Message, Read, Sending, Start, Str
 from support.history import Outcome, Send
 from support.java import JavaProgram, compile_java
 
-SOURCE = Path(__file__).parents[2] / "clients" / "java" / "Clients.java"
+_FOLDER = Path(__file__).parents[2] / "clients" / "java"
+SOURCES = [_FOLDER / "Clients.java", _FOLDER / "GroupMember.java"]
 _IMPATIENT = {"reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 200, "retry.backoff.ms": 20}
 
 
@@ -19,7 +20,7 @@ class Java:
     lacks: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
-        self._program = JavaProgram("Clients", compile_java([SOURCE]))
+        self._program = JavaProgram("Clients", compile_java(SOURCES))
 
     def close(self) -> None:
         self._program.close()

@@ -79,7 +79,7 @@ class KafkaPythonSender:
 
     def close(self) -> None:
         self._producer.close(timeout=PATIENCE_S * 2)
-        _close_forgotten_sockets()
+        close_forgotten_sockets()
 
     def __enter__(self) -> KafkaPythonSender:
         return self
@@ -119,7 +119,7 @@ class KafkaPythonReader:
         self.close()
 
 
-def _close_forgotten_sockets() -> None:
+def close_forgotten_sockets() -> None:
     """kafka-python neither closes nor lets go of a socket whose connection was refused (seen in 3.0.12)."""
     for thing in gc.get_objects():
         if isinstance(thing, socket.socket) and thing.fileno() >= 0 and thing.family == socket.AF_INET:
