@@ -14,7 +14,7 @@ from typing import Any, Final
 from logctl.engine.broker.groups.turn import Entry
 from logctl.wire.checksum import crc32c
 from logctl.wire.primitives import ZERO_UUID, uvarint_bytes
-from logctl.wire.records import CRC_START, HEADER, HEADER_BYTES, LENGTH_PREFIX_BYTES, MAGIC, NewRecord
+from logctl.wire.records import MAGIC, NewRecord
 from logctl.wire.schema import Message
 from logctl.wire.stored.framing import GROUPS, UnknownRecord, coordinator_record_bytes
 from logctl.wire.stored.group_metadata import GroupMetadataValue
@@ -27,7 +27,9 @@ _INT16: Final = Struct(">h")
 _INT32: Final = Struct(">i")
 _OFFSET_AND_EPOCH: Final = Struct(">hqi")  # behind the version of the value
 _TIME: Final = Struct(">q")
-_CRC: Final = Struct(">I")
+_UNCHECKED: Final = Struct(">qiibI")
+_CHECKED: Final = Struct(">hiqqqhii")
+"""The header of a batch: what its checksum does not cover, which ends with the checksum, and what it does."""
 _WITH_TOPIC_ID: Final = b"\1\0\x10"  # one tagged field, number 0, of 16 bytes
 _WITHOUT: Final = b"\0"
 
@@ -66,16 +68,14 @@ def batch_of_one(record: NewRecord) -> bytearray:
     key, value = record.key, record.value
     assert key is not None
     assert value is not None
-    body = b"\0\0\0" + _length(len(key)) + key + _length(len(value)) + value + b"\0"
-    body = _length(len(body)) + body
-    times = (record.timestamp, record.timestamp)
-    length = HEADER_BYTES - LENGTH_PREFIX_BYTES + len(body)
-    batch = bytearray(HEADER.pack(0, length, -1, MAGIC, 0, 0, 0, *times, -1, -1, -1, 1) + body)
-    _CRC.pack_into(batch, CRC_START - 4, crc32c(memoryview(batch)[CRC_START:]))
-    return batch
+    body = b"".join((b"\0\0\0", _length(len(key)), key, _length(len(value)), value, b"\0"))
+    checked = _CHECKED.pack(0, 0, record.timestamp, record.timestamp, -1, -1, -1, 1) + _length(len(body)) + body
+    return bytearray(_UNCHECKED.pack(0, len(checked) + 9, -1, MAGIC, crc32c(checked)) + checked)
 
 
+@lru_cache(1024)
 def _length(count: int) -> bytes:
+    """As the lengths in a record are written: a varint with its sign in the lowest bit."""
     return uvarint_bytes(count << 1)
 
 
