@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from logctl.engine.broker.described import Described
+from logctl.engine.broker.groups.names import OFFSETS_TOPIC
 from logctl.engine.controller import group_configs, metrics_configs, topic_configs
 from logctl.engine.controller.config_types import Config
 from logctl.engine.controller.delta import Delta
@@ -63,7 +64,7 @@ def _of_resource(
         about = _about(resource[0], name, settings)
         changes.append(_change(name, after.get(name), about))
         if name in after:
-            without_effect += _objections(resource[0], name, after[name], about)
+            without_effect += _objections(resource, name, after[name], about)
     if changes and not new:
         yield f"Settings of {whose} changed: {', '.join(changes)}"
     yield from (f"{sentence} ({whose})" for sentence in without_effect)
@@ -93,10 +94,15 @@ def _change(name: str, value: str | None, about: About) -> str:
     return f"{name}=(not shown)" if about.secret else f"{name}={value}"
 
 
-def _objections(kind: int, name: str, value: str, about: About) -> Iterator[str]:
+def _objections(resource: Resource, name: str, value: str, about: About) -> Iterator[str]:
     if not about.known:
         yield f"{name} is no setting that this node knows; it is kept, and has no effect"
     elif not about.acted_on:
         yield f"{name} is kept, but this node does not act on it"
-    elif kind == ResourceType.TOPIC and name == "cleanup.policy" and "compact" in value:
+    elif name == "cleanup.policy" and "compact" in value and _waits_for_the_cleaner(resource):
         yield "cleanup.policy asks for compaction, which this version does not do: every record is kept until deleted"
+
+
+def _waits_for_the_cleaner(resource: Resource) -> bool:
+    """The offsets topic is kept small by its coordinator (`groups/home.py`)."""
+    return resource[0] == ResourceType.TOPIC and resource[1] != OFFSETS_TOPIC

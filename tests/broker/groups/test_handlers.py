@@ -514,6 +514,10 @@ class TestHousekeeping:
         node.find("g")
         assert committed(node) == {}
 
+    def test_the_diary_does_not_ask_for_a_cleaner_where_the_coordinator_keeps_house(self, node: GroupNode):
+        assert "cleanup.policy" in node.broker.metadata.image.topic_configs("__consumer_offsets")
+        assert node.said("settings") == []
+
 
 def test_every_group_api_is_advertised(node: GroupNode):
     from logctl.engine.broker.dispatch import SERVED
