@@ -9,6 +9,7 @@ in order; after a failure the diary in it may still be read, and whoever started
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import sys
@@ -77,4 +78,8 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # A start creates much and drops nearly nothing: the collector, which `run` switches on, would look for it in vain.
+    gc.disable()
+    code = main(sys.argv[1:])
+    sys.stderr.flush()
+    os._exit(code)  # everything is closed; taking the interpreter apart would only take time

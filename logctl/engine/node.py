@@ -276,9 +276,9 @@ def _advertised(settings: Settings, bound: Sequence[Listener]) -> list[Listener]
 
 def _settle_memory() -> None:
     """What was loaded stays: the collector need not look at it again, and looks less often at the rest."""
-    gc.collect()
     gc.freeze()
     gc.set_threshold(*_GC_THRESHOLD)
+    gc.enable()
 
 
 def _raise_file_limit() -> None:
