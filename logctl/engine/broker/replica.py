@@ -220,6 +220,7 @@ class Replica(Place):
         """The staged batches did not reach the file and are forgotten."""
         self._staged = False
         self.log.discard_staged()
+        self._waiting.stir(self)
 
     def flushed(self) -> None:
         """The log's `flushed_end` has moved."""

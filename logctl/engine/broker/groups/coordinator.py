@@ -156,6 +156,7 @@ class Groups:
 
     def _forget_topics(self, topics: frozenset[str], now_ms: int) -> None:
         for home in list(self._homes.values()):
+            self._check_writes(home)
             if home.loading:
                 home.deleted_topics |= topics
             else:
@@ -173,13 +174,17 @@ class Groups:
         home = self._homes.get(partition_for(group_id, self.partition_count))
         if home is None or home.replica.refusal:
             raise WireError(errors.NOT_COORDINATOR)
-        if home.has_lost_writes:
-            self._say("groups", f"{OFFSETS_TOPIC}-{home.partition} has lost a write and is loaded again")
-            home.start_over(self._now_ms, errors.COORDINATOR_NOT_AVAILABLE)
-            self._loading[home.partition] = None
+        self._check_writes(home)
         if home.loading:
             raise WireError(errors.COORDINATOR_LOAD_IN_PROGRESS)
         return home
+
+    def _check_writes(self, home: Home) -> None:
+        """Before anything else is written or concluded: does the log hold what the shard says?"""
+        if home.has_lost_writes and not home.replica.refusal:
+            self._say("groups", f"{OFFSETS_TOPIC}-{home.partition} has lost a write and is loaded again")
+            home.start_over(self._now_ms, errors.COORDINATOR_NOT_AVAILABLE)
+            self._loading[home.partition] = None
 
     def homes(self) -> Iterator[Home]:
         """All partitions of this node. Raises WireError COORDINATOR_LOAD_IN_PROGRESS while one is loading."""
@@ -232,6 +237,8 @@ class Groups:
     def tick(self, now_ms: int) -> None:
         """Load on, let deadlines pass, keep house."""
         self._now_ms = now_ms
+        for home in self._homes.values():
+            self._check_writes(home)
         self._load(now_ms)
         for timer in self._timers.due(now_ms):
             self._ring(timer, now_ms)

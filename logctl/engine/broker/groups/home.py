@@ -235,6 +235,8 @@ class Home:
         while self._due and self._due[0].end_offset <= durable:
             due = self._due.popleft()
             due.reply(due.response)
+        if self.has_lost_writes:
+            self._fail_all(errors.COORDINATOR_NOT_AVAILABLE)
         if self._due:
             return False
         self._parked = None
