@@ -63,6 +63,8 @@ class Client:
         self.life = 0
         self.progress = 0
         """Operations that were answered well."""
+        self.finishing = False
+        """Begin nothing new."""
 
     def turn(self) -> None:
         if self.session.impatient():
@@ -214,7 +216,7 @@ class IdempotentProducer(Producer):
                 queue.broken = False
                 self._again(partition, queue)
         topic = self.some_topic()
-        if topic is not None and self.random.random() < 0.8:
+        if topic is not None and not self.finishing and self.random.random() < 0.8:
             self._one_more((topic.topic_id, self.random.randrange(topic.partitions)))
 
     def _id(self, response: Any) -> None:

@@ -193,7 +193,7 @@ class SimulatedNode:
         found: dict[str, Any] = {
             "producers": {
                 f"{one.topic}-{one.partition}": {
-                    producer_id: (state.epoch, state.batches[-1:]) for producer_id, state in one.log.producers.items()
+                    producer_id: (state.epoch, state.batches) for producer_id, state in one.log.producers.items()
                 }
                 for one in self.broker.replicas
             }
@@ -206,9 +206,9 @@ class SimulatedNode:
         """Loads what is not loaded yet."""
         coordinator = self.broker.groups
         for _ in range(1000):
+            coordinator.tick(self.server.now_ms)
             if not any(home.loading for home in coordinator._homes.values()):
                 break
-            coordinator.tick(self.server.now_ms)
         return {number: home.shard.offsets.by_group for number, home in coordinator._homes.items()}
 
     async def finish(self) -> None:

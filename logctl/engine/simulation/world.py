@@ -340,6 +340,8 @@ class World:
 
     def _watch_rest(self) -> None:
         late = [client.name for client, goal in self._goal.items() if client.progress < goal]
+        for client in self.clients:
+            client.finishing = not late
         busy = [one.name for one in self.clients if isinstance(one, IdempotentProducer) and not one.idle]
         if not late and not busy and self.node is not None and not self.node.stopping:
             self._last_comparison()
