@@ -1,7 +1,8 @@
 """The segments of a log in order, and finding things in them.
 
 Theory of operation. An offset is found in three steps: the segment whose base does not exceed it, the index entry that
-does not lie behind it, then batch headers from there, a few kilobytes at most. Consumers ask for the offset behind
+does not lie behind it, then batch headers from there, a few kilobytes at most; unless the next index entry is the batch
+itself, as for a consumer that reads on. Consumers ask for the offset behind
 what they got last, and the tail of the log is asked for most: where reads ended and where writes ended is remembered
 in two small generations of hints, so neither looks at the disk at all.
 
@@ -95,12 +96,27 @@ class History:
         if known is not None:
             return known
         at = self.index_of(offset)
+        position = self._indexed(self.segments[at], offset)
+        if position >= 0:
+            return self.segments[at], position
         while True:
             segment = self.segments[at]
             position = self._walk(segment, self._begin(segment, offset), offset)
             if position < segment.size or at + 1 == len(self.segments):
                 return segment, position
             at += 1
+
+    def _indexed(self, segment: Segment, offset: int) -> int:
+        """The batch that holds `offset` if the index knows where it begins, else -1. Reads end on indexed batches, so
+        that is where a consumer goes on."""
+        position = segment.indexed_reaching(offset) if segment.size else -1
+        if not 0 <= position < segment.size:
+            return -1
+        header = segment.file().pread(records.HEADER_BYTES, position)
+        if len(header) < records.HEADER_BYTES:
+            return -1
+        fields = records.HEADER.unpack(header)
+        return position if fields[3] == records.MAGIC and fields[0] <= offset <= fields[0] + fields[6] else -1
 
     def _begin(self, segment: Segment, offset: int) -> int:
         """A batch at or before `offset`; an index that points anywhere else is rebuilt."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from typing import Final
 
 from logctl.engine.log.disk import Disk, File
@@ -60,6 +60,11 @@ class GrowingIndex:
         """Where to begin looking for a (relative) offset."""
         found = bisect_right(self.offsets, offset) - 1
         return self.positions[found] if found >= 0 else 0
+
+    def reaching(self, offset: int) -> int:
+        """Where the first indexed batch that reaches a (relative) offset begins; -1 if none does."""
+        found = bisect_left(self.offsets, offset)
+        return self.positions[found] if found < len(self.positions) else -1
 
     def boundary_before(self, position: int) -> int:
         """The last indexed batch that begins at or before `position`; 0 if none does."""
@@ -143,6 +148,13 @@ def find_position(file: File, offset: int) -> int:
     return entry[1] if entry else 0
 
 
+def find_reaching(file: File, offset: int) -> int:
+    """In an .index file: where the first indexed batch that reaches a relative offset begins; -1 if none does."""
+    found = _count_at_most(file, OFFSET_ENTRY, 0, offset - 1)
+    entry = _entries(file, OFFSET_ENTRY, found, found + 1)
+    return entry[0][1] if entry else -1
+
+
 def find_boundary(file: File, position: int) -> int:
     """In an .index file: the last indexed batch that begins at or before `position`; 0 if none does."""
     entry = _last_entry_at_most(file, OFFSET_ENTRY, 1, position)
@@ -162,6 +174,11 @@ def last_time(file: File) -> tuple[int, int] | None:
 
 
 def _last_entry_at_most(file: File, entry: struct.Struct, field: int, target: int) -> tuple[int, int] | None:
+    count = _count_at_most(file, entry, field, target)
+    return _entries(file, entry, count - 1, count)[0] if count else None
+
+
+def _count_at_most(file: File, entry: struct.Struct, field: int, target: int) -> int:
     low, high = 0, file.size() // entry.size
     while high - low > _BLOCK_ENTRIES:
         middle = (low + high) // 2
@@ -170,8 +187,7 @@ def _last_entry_at_most(file: File, entry: struct.Struct, field: int, target: in
         else:
             high = middle
     block = _entries(file, entry, low, high)
-    found = bisect_right(block, target, key=lambda values: values[field]) - 1
-    return block[found] if found >= 0 else None
+    return low + bisect_right(block, target, key=lambda values: values[field])
 
 
 def _entries(file: File, entry: struct.Struct, first: int, end: int) -> list[tuple[int, int]]:

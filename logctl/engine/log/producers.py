@@ -215,6 +215,8 @@ class ProducerStates:
 
     def first_undecided_offset(self, high_watermark: int) -> int | None:
         """As Apache counts it: also transactions whose marker lies at or above the high watermark are undecided."""
+        if not self._ongoing and not self._completed:
+            return None
         self._completed = [entry for entry in self._completed if entry.last_offset >= high_watermark]
         starts = [entry.first_offset for entry in self._completed]
         return min((*starts, *self._ongoing.values()), default=None)

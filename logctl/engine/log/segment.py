@@ -225,6 +225,12 @@ class Segment:
             return self.growing.position_for(offset - self.base)
         return index.find_position(self._index_file(".index"), offset - self.base)
 
+    def indexed_reaching(self, offset: int) -> int:
+        """The position of the first indexed batch whose last offset is not below `offset`; -1 if the index has none."""
+        if self.growing is not None:
+            return self.growing.reaching(offset - self.base)
+        return index.find_reaching(self._index_file(".index"), offset - self.base)
+
     def boundary_before(self, position: int) -> int:
         """The position of the last indexed batch that begins at or before `position`."""
         if self.growing is not None:
