@@ -76,6 +76,7 @@ class Groups:
         self._loading: dict[int, None] = {}
         self._check_at_ms = 0
         self._to_check: list[int] = []
+        self._rewriting: dict[Home, None] = {}
 
     def _overrides(self, group_id: str) -> Mapping[str, str]:
         return self._image.configs.get((ResourceType.GROUP, group_id), {})
@@ -152,7 +153,9 @@ class Groups:
 
     def _close(self, partition: int, now_ms: int) -> None:
         self._loading.pop(partition, None)
-        self._homes.pop(partition).close(now_ms)
+        home = self._homes.pop(partition)
+        self._rewriting.pop(home, None)
+        home.close(now_ms)
 
     def _forget_topics(self, topics: frozenset[str], now_ms: int) -> None:
         for home in list(self._homes.values()):
@@ -289,10 +292,8 @@ class Groups:
             if home is not None and not home.loading:
                 self._step(home, now_ms, lambda shard, turn: shard.expire_offsets(turn))
                 self._rewrite(home, now_ms)
-        for home in self._homes.values():
-            if home.is_rewriting:
-                self._rewrite(home, now_ms)
-                break
+        for home in list(self._rewriting)[:1]:
+            self._rewrite(home, now_ms)
 
     def _rewrite(self, home: Home, now_ms: int) -> None:
         try:
@@ -302,9 +303,13 @@ class Groups:
                 home.begin_rewrite(now_ms)
         except (WireError, DiskFault) as error:
             self._say("groups", f"{OFFSETS_TOPIC}-{home.partition} could not be rewritten: {error}")
+        if home.is_rewriting:
+            self._rewriting[home] = None
+        else:
+            self._rewriting.pop(home, None)
 
     def next_deadline_ms(self) -> int | None:
-        if self._loading or self._to_check or any(home.is_rewriting for home in self._homes.values()):
+        if self._loading or self._to_check or self._rewriting:
             return self._now_ms
         if not self._homes:
             return None
