@@ -84,3 +84,18 @@ def test_what_cannot_be_an_index_is_not_used(tmp_path: Path, entries: bytes, tim
 def test_a_missing_file_is_no_index(tmp_path: Path) -> None:
     (tmp_path / "x.index").write_bytes(b"")
     assert index.load(DISK, str(tmp_path / "x.index"), str(tmp_path / "x.timeindex")) is None
+
+
+@pytest.mark.parametrize("entries", [0, 1, 700])
+def test_the_first_batch_that_reaches_an_offset_is_the_same_in_memory_and_in_the_file(
+    tmp_path: Path, entries: int
+) -> None:
+    growing = grown(entries)
+    paths = str(tmp_path / "x.index"), str(tmp_path / "x.timeindex")
+    growing.write(DISK, *paths)
+    file = DISK.open(paths[0], create=False)
+    pairs = list(zip(growing.offsets, growing.positions, strict=True))
+    for offset in range((pairs[-1][0] if pairs else 0) + 3):
+        wanted = next((position for last, position in pairs if last >= offset), -1)
+        assert growing.reaching(offset) == index.find_reaching(file, offset) == wanted
+    file.close()
