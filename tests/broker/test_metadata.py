@@ -68,6 +68,19 @@ def test_a_topic_by_its_id(node: Assembled) -> None:
     assert [(topic.name, topic.topic_id) for topic in answer.topics] == [("orders", topic_id)]
 
 
+def test_names_beside_ids_do_not_count_and_create_nothing(node: Assembled) -> None:
+    topic_id, stranger = create(node, "orders"), b"x" * 16
+    asked = [
+        MetadataRequestTopic(topic_id=topic_id, name=""),
+        MetadataRequestTopic(topic_id=stranger, name=""),
+        MetadataRequestTopic(name="other"),
+    ]
+    answer = node.ask(MetadataRequest(topics=asked), 13)
+    told = [(topic.error_code, topic.name, topic.topic_id) for topic in answer.topics]
+    assert told == [(errors.NONE, "orders", topic_id), (errors.UNKNOWN_TOPIC_ID, None, stranger)]
+    assert [topic.name for topic in node.ask(MetadataRequest(topics=None), 13).topics] == ["orders"]
+
+
 def test_an_id_that_nobody_has(node: Assembled) -> None:
     stranger = b"x" * 16
     [topic] = node.ask(MetadataRequest(topics=[MetadataRequestTopic(topic_id=stranger, name=None)]), 13).topics

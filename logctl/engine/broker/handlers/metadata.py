@@ -1,7 +1,7 @@
 """Metadata (3), versions 0 to 13: brokers, topics, partitions and their leaders.
 
 All topics: an empty list in version 0, null later. From version 10 on topics may be asked for by id, which Apache
-answers from version 12 on only. Auto-creation: in version 4 and later when the request allows it, before always, and
+answers from version 12 on only. Once one is, names count no longer: Java sends an empty name with each id. Auto-creation: in version 4 and later when the request allows it, before always, and
 only when `auto.create.topics.enable` is set. Where Apache answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask
 again, this node answers when the topic exists: the client is spared a round.
 
@@ -47,6 +47,7 @@ def handle(broker: Broker, request: Request[MetadataRequest], now_ms: int) -> An
     objection = _objection(asked, request.version)
     if objection:
         return _refused(broker, asked, objection)
+    asked = _by_id_if_any_is(asked)
     missing = _to_create(broker, request, asked)
     if not missing:
         return _response(broker, request, _asked_topics(broker, request, asked, {}))
@@ -66,6 +67,11 @@ def _objection(asked: list[MetadataRequestTopic], version: int) -> int:
         if topic.name is None and topic.topic_id == ZERO_UUID:
             return errors.INVALID_REQUEST
     return errors.NONE
+
+
+def _by_id_if_any_is(asked: list[MetadataRequestTopic]) -> list[MetadataRequestTopic]:
+    by_id = [MetadataRequestTopic(topic_id=one.topic_id, name=None) for one in asked if one.topic_id != ZERO_UUID]
+    return by_id or asked
 
 
 def _refused(broker: Broker, asked: list[MetadataRequestTopic], code: int) -> MetadataResponse:
