@@ -6,8 +6,6 @@ import pytest
 from clients.conftest import MakeTopic
 from support import kafkajs
 
-pytestmark = pytest.mark.on_both
-
 GZIP = 1
 
 
@@ -16,6 +14,7 @@ def group(topic_name: str) -> str:
     return f"group-of-{topic_name}"
 
 
+@pytest.mark.on_both
 @pytest.mark.parametrize("compression", [0, GZIP], ids=["plain", "gzip"])
 def test_what_it_sends_comes_back_through_a_group(bootstrap: str, topic: str, group: str, compression: int) -> None:
     messages = [{"key": f"k{n}", "value": f"value {n} é", "headers": {"n": str(n)}} for n in range(20)]
@@ -39,6 +38,7 @@ def test_it_seeks_to_an_offset(bootstrap: str, topic: str, group: str) -> None:
     assert [record["offset"] for record in records] == [7, 8, 9]
 
 
+@pytest.mark.on_both
 def test_two_members_share_a_topic_and_one_takes_over(bootstrap: str, make_topic: MakeTopic, group: str) -> None:
     topic = make_topic(partitions=4)
     held = kafkajs.run(bootstrap, "share", topic=topic, group=group)

@@ -21,17 +21,17 @@ _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "log
 
 def run(broker: str, verb: str, **arguments: Any) -> Any:
     """What kafkajs made of it; see stories.js for the verbs."""
-    modules = _modules()
+    found = modules()
     done = subprocess.run(
         ["node", str(HERE / "stories.js"), broker, verb, json.dumps(arguments)],
-        env={**os.environ, "NODE_PATH": str(modules), "KAFKAJS_NO_PARTITIONER_WARNING": "1"},
+        env={**os.environ, "NODE_PATH": str(found), "KAFKAJS_NO_PARTITIONER_WARNING": "1"},
         capture_output=True, text=True, timeout=STORY_TIMEOUT_S, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def _modules() -> Path:
+def modules() -> Path:
     """The folder with kafkajs in it; the test is skipped with the reason when it cannot be had."""
     for program in ("node", "npm"):
         if shutil.which(program) is None:
