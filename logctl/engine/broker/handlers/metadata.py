@@ -2,9 +2,9 @@
 
 All topics: an empty list in version 0, null later. From version 10 on topics may be asked for by id, which Apache
 answers from version 12 on only. Once one is, names count no longer: Java sends an empty name with each id.
-Auto-creation: in version 4 and later when the request allows it, before always, and only when `auto.create.topics.enable`
-is set. Where Apache answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again, this node answers when the topic
-exists: the client is spared a round.
+Auto-creation: in version 4 and later when the request allows it, before always, and only when
+`auto.create.topics.enable` is set. Where Apache answers UNKNOWN_TOPIC_OR_PARTITION and lets the client ask again, this
+node answers when the topic exists: the client is spared a round.
 
 Not implemented: nothing of the request; `offline_replicas` names replicas on fenced brokers, not failed directories of
 live ones.
