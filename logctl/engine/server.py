@@ -287,6 +287,9 @@ class Server:
         self.ticking = False
         self.metrics.ticks += 1
         self._settle()
+        if self._a_directory_is_closed():
+            for connection in list(self.touched):
+                connection.lose(_fenced)
         self.arena.position = 0
         for connection in self.touched:
             if connection.release(self._ticket):
@@ -415,7 +418,15 @@ class Server:
         for connection in list(self.touched):
             connection.lose(_fenced)
 
+    def _a_directory_is_closed(self) -> bool:
+        """The broker closes directories also by itself, when it cannot open a log there: what was staged in them is
+        forgotten then, and no flush comes for what was written."""
+        if self._lost is None and any(directory.failed for directory in self.broker.replicas.directories):
+            self._lost = _fenced
+        return self._lost is not None
+
     def _finish(self, connections: list[Connection], ticket: int) -> None:
+        self._a_directory_is_closed()
         for connection in connections:
             if not connection.closed:
                 connection.flushed(ticket, self._lost)

@@ -246,6 +246,22 @@ def test_a_failed_flush_is_told_to_all_that_waited_for_it_and_fences_the_directo
     assert live.said("Input/output error")
 
 
+def test_an_answer_is_corrected_when_the_broker_itself_closes_the_directory(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the log of another topic cannot be opened there: no flush comes any more for what was written."""
+    gate = Gate(monkeypatch)
+    first, second = live.connect(), live.connect()
+    first.send(produce(b"a"), 9)
+    wait_until(lambda: live.server.metrics.flushes == 1, "the flush to begin", 10)
+    second.send(produce(b"b"), 9)
+    wait_until(lambda: live.room.replica("orders").log.written_end == 2, "both to be written", 10)
+    replicas = live.room.broker.replicas
+    live.run(lambda: replicas.fail(replicas.directories[0], DiskFault("Writing to", "another-0", 28)))
+    gate.open.set()
+    assert told(second.receive()[1]).error_code == errors.KAFKA_STORAGE_ERROR
+
+
 def test_a_full_disk_is_told_and_the_next_try_succeeds(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
     client = live.connect()
     client.ask(produce(b"0"), 9)
