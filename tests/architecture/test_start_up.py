@@ -30,7 +30,14 @@ def test_the_version_is_told_without_typer() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--help",), ("topic", "--help"), ("topic", "list", "--no-such-flag"), ("up", "--help"), ("node", "--help")],
+    [
+        ("--help",),
+        ("topic", "--help"),
+        ("topic", "list", "--no-such-flag"),
+        ("up", "--help"),
+        ("node", "--help"),
+        ("group", "--help"),
+    ],
     ids=" ".join,
 )
 def test_help_and_usage_errors_load_nothing_heavy(arguments: tuple[str, ...]) -> None:
