@@ -193,7 +193,11 @@ class IdempotentProducer(Producer):
         self._queues: dict[Partition, Queue] = {}
 
     def arrive(self) -> None:
+        """Now and then as a new producer, when nothing is owed to the old one."""
         self._asked_id = False
+        if self.random.random() < 0.3 and not any(queue.batches for queue in self._queues.values()):
+            self.producer_id = -1
+            self._queues.clear()
 
     def lost(self) -> None:
         self._unanswered.clear()

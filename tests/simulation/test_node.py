@@ -1,0 +1,98 @@
+"""A whole node in virtual time: power cuts, kills, full and failing disks, and clients that know what they were told.
+
+`LOGCTL_NODE_SEEDS` seeds are played from `LOGCTL_NODE_FIRST_SEED` on. One that fails prints the end of its trace, and
+`python -m logctl.engine.simulation --seed N` prints all of it. What seeds have found is told again, by name, beside
+the file it was found in: docs/reliability.md lists it.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+from support.history import Outcome, Poll, Send, check
+from support.planted import BUGS, Plant
+
+from logctl.engine.log.disk import DiskFault
+from logctl.engine.simulation.promises import Seen, Sent
+from logctl.engine.simulation.world import World
+from logctl.wire.errors import WireError
+
+SEEDS = int(os.environ.get("LOGCTL_NODE_SEEDS", "2"))
+FIRST_SEED = int(os.environ.get("LOGCTL_NODE_FIRST_SEED", "0"))
+EVENTS = int(os.environ.get("LOGCTL_NODE_EVENTS", "60"))
+TRACE_LINES = 60
+ATTEMPTS = 6
+
+
+def play(seed: int, events: int) -> World:
+    world = World(seed)
+    try:
+        world.run(events)
+    except BaseException as problem:
+        command = f"python -m logctl.engine.simulation --seed {seed} --events {events}"
+        problem.add_note(f"{command}\n{world.trace.last(TRACE_LINES)}")
+        raise
+    return world
+
+
+@pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
+def test_every_promise_is_kept(seed: int) -> None:
+    world = play(seed, EVENTS)
+    sends, polls = history(world)
+    assert not check(sends, polls)
+
+
+def history(world: World) -> tuple[list[Send], list[Poll]]:
+    """In the words of `support.history`: topics that are left, and every value somebody sent."""
+    promises = world.promises
+    left = {(topic.topic_id, number) for topic in promises.topics.values() for number in range(topic.partitions)}
+    sends, polls, told = [], [], set()
+    for entry in promises.history:
+        if entry.partition not in left:
+            continue
+        place = promises.name_of(entry.partition), 0
+        if isinstance(entry, Sent):
+            outcome = Outcome.OK if entry.outcome == "ok" and entry.acks == -1 else Outcome.INFO
+            offset = entry.offset if outcome is Outcome.OK else None
+            sends.append(Send(entry.process, place, entry.value, entry.began_s, entry.ended_s, outcome, offset))
+            told.add(entry.value)
+        elif isinstance(entry, Seen) and entry.process != "restart":
+            polls.append(Poll(entry.process, place, entry.records))
+    restarts = [entry for entry in promises.history if isinstance(entry, Seen) and entry.process == "restart"]
+    last = {entry.partition: entry for entry in restarts}
+    polls += [
+        Poll("final", (promises.name_of(partition), 0), entry.records, final=True)
+        for partition, entry in last.items()
+        if partition in left
+    ]
+    for partition, values in promises.sent.items():
+        if partition in left:
+            place = promises.name_of(partition), 0
+            sends += [Send("?", place, value, 0, 0, Outcome.INFO) for value in values - told]
+    return sends, polls
+
+
+def test_a_seed_decides_everything() -> None:
+    """Also where the order of sets and dictionaries differs from process to process."""
+    command = [sys.executable, "-m", "logctl.engine.simulation", "--seed", "3", "--events", "12"]
+    traces = {
+        subprocess.run(command, env={**os.environ, "PYTHONHASHSEED": seed}, capture_output=True, check=True).stdout
+        for seed in ("1", "2")
+    }
+    assert len(traces) == 1
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+def test_a_planted_bug_is_found(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_seed = BUGS[plant]
+    plant(monkeypatch)
+    for seed in range(first_seed, first_seed + ATTEMPTS):
+        world = World(seed)
+        try:
+            world.run(100)
+        except (AssertionError, DiskFault, WireError):
+            return
+    pytest.fail(f"{ATTEMPTS} seeds from {first_seed} on did not find it")
