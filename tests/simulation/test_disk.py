@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from logctl.engine.log.disk import DiskFault
-from logctl.engine.simulation.disk import SimulatedDisk
+from logctl.engine.simulation.disk import ProcessEnds, SimulatedDisk
 
 
 def outcomes(prepare: object, path: str, seeds: int = 200) -> set[bytes | None]:
@@ -109,3 +109,45 @@ def test_planted_failures_happen_in_their_turn() -> None:
     with pytest.raises(DiskFault, match="Input/output error"):
         file.sync()
     file.sync()
+
+
+def test_a_directory_is_renamed_in_one_step_with_all_that_is_in_it() -> None:
+    def prepare(disk: SimulatedDisk) -> None:
+        disk.mkdirs("/d/old")
+        file = disk.open("/d/old/file", create=True)
+        file.pwritev([b"safe"], 0)
+        file.sync()
+        disk.sync_dir("/d/old")
+        disk.rename("/d/old", "/d/new")
+        disk.sync_dir("/d")
+
+    assert outcomes(prepare, "/d/new/file") == {b"safe"}
+    assert outcomes(prepare, "/d/old/file") == {None}
+
+
+def test_what_is_made_under_a_name_that_was_renamed_away_stays_there() -> None:
+    def prepare(disk: SimulatedDisk) -> None:
+        disk.mkdirs("/d/name")
+        disk.sync_dir("/d")
+        disk.rename("/d/name", "/d/aside")
+        disk.mkdirs("/d/name")
+        file = disk.open("/d/name/file", create=True)
+        file.pwritev([b"new"], 0)
+        file.sync()
+        disk.sync_dir("/d/name")
+        disk.sync_dir("/d")
+
+    assert outcomes(prepare, "/d/name/file") == {b"new"}
+    assert outcomes(prepare, "/d/aside/file") == {None}
+
+
+def test_a_process_ends_in_the_middle_of_its_changes() -> None:
+    disk = SimulatedDisk(Random(1))
+    disk.mkdirs("/d")
+    file = disk.open("/d/file", create=True)
+    disk.end_after(1, power=False)
+    file.pwritev([b"one"], 0)
+    for _ in range(2):
+        with pytest.raises(ProcessEnds):
+            file.pwritev([b"two"], 3)
+    assert disk.survivor().read_file("/d/file") == b"one"

@@ -89,6 +89,10 @@ class _Rename:
         for path in [path for path in names if self.new(path) != path]:
             names[self.new(path)] = names.pop(path)
 
+    def touches(self, path: str) -> bool:
+        """Whether it gave another meaning to this name: what lay there before must move before the new may come."""
+        return any(path == name or path.startswith(name + "/") for name in (self.source, self.path))
+
     def follow(self, moved: _Rename) -> None:
         self.source, self.path = moved.new(self.source), moved.new(self.path)
 
@@ -281,7 +285,8 @@ class SimulatedDisk:
         self.check("sync", path)
         left: list[_NameChange | _Rename] = []
         for change in self._pending_names:
-            if _parent(change.path) != path:
+            above = isinstance(change, _Rename) and change.touches(path)
+            if _parent(change.path) != path and not above:
                 left.append(change)
                 continue
             change.apply(self._safe_names)
