@@ -1,7 +1,7 @@
-"""asyncio's loop with one addition: a callback that runs last in every turn in which something was ready.
+"""asyncio's loop with one addition: a callback that runs last in every turn that had something ready.
 
-A tick ends when every ready connection has been heard. asyncio offers `call_soon` for that, but runs what it is given in
-the next turn, after polling once more. The addition lies in the selector, which asyncio lets one choose: whenever it
+A tick ends when every ready connection has been heard. asyncio offers `call_soon` for that, but runs what it is given
+in the next turn, after polling once more. The addition lies in the selector, which asyncio lets one choose: whenever it
 reports ready descriptors, it reports one more at the end, an eventfd that is never really ready and whose reader is the
 callback. That saves a poll and a turn for each tick, most of what a single request costs the loop.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -21,8 +22,9 @@ def test_a_session_that_uses_no_fixture_of_ours_loads_nothing_of_ours(tmp_path: 
         "    ours = {name for name in sys.modules if name.startswith('logctl')}\n"
         "    assert ours == {'logctl', 'logctl.pytest_plugin'}\n"
     )
+    theirs = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+        cwd=tmp_path, env=theirs, capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

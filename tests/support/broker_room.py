@@ -167,7 +167,7 @@ class Room:
         return self.broker.handle(self.request(body, version, client_id), self.now_ms)
 
     def answer(self, body: Message, version: int, client_id: str | None = "test") -> Any:
-        """The response to a request that does not wait, as the client reads it, with all appends written and flushed."""
+        """The response to a request that does not wait, as the client reads it; all appends are written and flushed."""
         request = self.request(body, version, client_id)
         answer = self.broker.handle(request, self.now_ms)
         assert answer is not PARKED, "the request was parked"
@@ -184,10 +184,10 @@ class Room:
 
     def read(self, response: Message, version: int) -> Any:
         """The response as a client decodes it, with records where the broker put ranges of files."""
-        parts = []
-        for part in response.encode_parts(version):
-            parts.append(part if isinstance(part, bytes | memoryview) else part.file.pread(part.length, part.position))
-        data = b"".join(parts)
+        data = b"".join(
+            part if isinstance(part, bytes | memoryview) else part.file.pread(part.length, part.position)
+            for part in response.encode_parts(version)
+        )
         decoded, end = type(response).decode(data, version)
         assert end == len(data)
         return decoded

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+from support.broker_room import NODE, Room, registered
+
 from logctl.engine.limits import Limits
 from logctl.engine.poller import TickLoop
 from logctl.engine.server import Server
@@ -20,7 +22,6 @@ from logctl.engine.settings import Listener
 from logctl.wire.api import API
 from logctl.wire.frames import read_response_header, request_frame
 from logctl.wire.schema import Message
-from support.broker_room import NODE, Room, registered
 
 T = TypeVar("T")
 
