@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,6 +110,38 @@ def test_a_disk_that_fails_at_the_first_use_of_a_log_is_closed_then(tmp_path: Pa
     assert produce(node, b"b", partition=1) == errors.KAFKA_STORAGE_ERROR
     assert any("orders-0 is not served" in sentence for sentence in node.said("disk"))
     assert any("is closed, and 2 partitions with it" in sentence for sentence in node.said("disk"))
+
+
+class CountingDisk(RealDisk):
+    """Notes which folders are synced, and which files are replaced durably."""
+
+    def __init__(self) -> None:
+        self.synced: list[str] = []
+
+    def write_file(self, path: str, data: bytes, durable: bool = True) -> None:
+        self.synced += [path] if durable else []
+        super().write_file(path, data, durable)
+
+    def sync_dir(self, path: str) -> None:
+        self.synced.append(path)
+        super().sync_dir(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs syncfs")
+def test_many_logs_are_made_durable_together_at_a_stop_and_after_a_crash(tmp_path: Path) -> None:
+    disk = CountingDisk()
+    node = Assembled(tmp_path, disk=disk)
+    create(node, "wide", 100)
+    for partition in range(100):
+        produce(node, b"a", name="wide", partition=partition)
+    disk.synced.clear()
+    node.crash()
+    assert awake(node, "wide") == list(range(100))
+    assert all(end(node, partition=number, name="wide") == 1 for number in range(100))
+    node.parts.close()
+    assert not [path for path in disk.synced if "wide-" in path]
+    node.crash()
+    assert all(end(node, partition=number, name="wide") == 1 for number in range(100))
 
 
 def test_a_topic_that_was_never_opened_is_deleted_like_any_other(node: Assembled) -> None:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import errno
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 from signal import SIG_IGN, SIGXFSZ, signal
 
 import pytest
 
-from logctl.engine.log.disk import DiskFault, RealDisk
+from logctl.engine.log.disk import DiskFault, RealDisk, sync_volume
+from logctl.engine.simulation.disk import SimulatedDisk
 
 DISK = RealDisk()
 
@@ -103,3 +106,14 @@ def test_names_come_in_a_fixed_order(tmp_path: Path) -> None:
     for name in "cab":
         (tmp_path / name).touch()
     assert DISK.listdir(str(tmp_path)) == ["a", "b", "c"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs syncfs")
+def test_a_whole_volume_is_synced_where_the_system_can(tmp_path: Path) -> None:
+    assert sync_volume(DISK, str(tmp_path))
+    with pytest.raises(DiskFault, match=r"Flushing the file system of .*missing failed"):
+        sync_volume(DISK, str(tmp_path / "missing"))
+
+
+def test_a_disk_that_has_no_such_call_says_so() -> None:
+    assert not sync_volume(SimulatedDisk(Random(1)), "/data")

@@ -55,6 +55,8 @@ class LogDir:
         self.failed = False
         self.cordoned = False
         """It gets no new partitions (`cordoned.log.dirs`)."""
+        self.is_synced = False
+        """What an unclean stop left in it is known to be durable."""
         self.held = 0
         """Replicas that live in it."""
         self.notes: list[str] = []

@@ -92,6 +92,7 @@ class Openings:
             clean=directory.clean,
             recovery_point=directory.recovery_point(place),
             log_start_offset=directory.start_offset(place),
+            is_synced=directory.is_synced,
             files=self._files,
         )
         self.tell_notes(log)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import islice
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from logctl.engine.broker.log_dirs import Bounds, LogDir, Place
 from logctl.engine.broker.moves import UNLIMITED, Move, Moves
@@ -29,7 +29,7 @@ from logctl.engine.controller.delta import Delta
 from logctl.engine.controller.image import Image, Partition, ResourceType, Topic
 from logctl.engine.log.config import LogConfig
 from logctl.engine.log.directory import remove_tree, retire_directory
-from logctl.engine.log.disk import Disk, DiskFault
+from logctl.engine.log.disk import Disk, DiskFault, sync_volume
 from logctl.engine.log.log import Log, OpenFiles
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 
 _PORTION: Final = 64
 """Logs that one tick looks at: a few milliseconds."""
+
+
+Result = TypeVar("Result")
 
 
 class Rules(NamedTuple):
@@ -129,6 +132,9 @@ class Replicas:
         self._now_ms = now_ms
         self._openings.follow(image)
         lying = self._what_lies_around(image)
+        for directory in self.directories:
+            if not directory.clean and sum(one is directory for one in lying.values()) > _PORTION:
+                directory.is_synced = self._or_say(partial(sync_volume, self._disk, directory.path)) or False
         for directory in self.directories:
             for path in directory.leaving():
                 heappush(self._removals, (now_ms, path))
@@ -513,12 +519,13 @@ class Replicas:
             _, path = heappop(self._removals)
             self._or_say(partial(remove_tree, self._disk, path))
 
-    def _or_say(self, work: Callable[[], None]) -> None:
+    def _or_say(self, work: Callable[[], Result]) -> Result | None:
         """Do it; when the disk refuses, the diary says why."""
         try:
-            work()
+            return work()
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
+            return None
 
     def close(self) -> None:
         """Flush and close every log. A directory where that fails counts as failed: it is not left in order."""
@@ -527,9 +534,13 @@ class Replicas:
             if directory.failed:
                 continue
             try:
-                for home in self._by_name.values():
-                    if home.directory is directory and home.replica.awake:
-                        home.replica.log.close(clean=True)
+                homes = (home for home in self._by_name.values() if home.directory is directory)
+                logs = [home.replica.log for home in homes if home.replica.awake]
+                for log in logs:
+                    log.settle()
+                is_synced = len(logs) > _PORTION and sync_volume(self._disk, directory.path)
+                for log in logs:
+                    log.close(clean=True, is_synced=is_synced)
                 directory.checkpoint(self._bounds(directory))
             except DiskFault as fault:
                 directory.failed = True

@@ -85,11 +85,13 @@ class Log(Tail):
         clean: bool,
         recovery_point: int = 0,
         log_start_offset: int | None = None,
+        is_synced: bool = False,
         files: OpenFiles | None = None,
     ) -> Log:
         """The log in `path` (its own directory, made if missing), recovered if the last stop was not `clean`.
 
-        `topic_id`: 16 bytes. `files`: shared by all logs of a node, so that their descriptors are bounded together.
+        `topic_id`: 16 bytes. `is_synced`: whatever lies there is durable, even if unclean.
+        `files`: shared by all logs of a node, so that their descriptors are bounded together.
         `notes` of the result says what recovery did. Raises DiskFault, and WireError INCONSISTENT_TOPIC_ID when the
         directory belongs to another topic.
         """
@@ -97,7 +99,9 @@ class Log(Tail):
         notes: list[str] = []
         prepare(disk, path, topic_id, notes)
         recovery = Recovery(files, path, config, now_ms, notes)
-        found = recovery.run(clean=clean, recovery_point=recovery_point, log_start_offset=log_start_offset)
+        found = recovery.run(
+            clean=clean, recovery_point=recovery_point, log_start_offset=log_start_offset, is_synced=is_synced
+        )
         log = cls(files, path, found, config, notes, topic, partition)
         log._new_directory = found.new
         log._grown = not (clean or found.new) or bool(notes)
@@ -194,22 +198,36 @@ class Log(Tail):
             self._snapshots.write(self.end_offset, encode_producers(self.producers), durable=durable)
         self._snapshots.prune(self._history.bases)
 
-    def close(self, clean: bool) -> None:
+    def settle(self) -> None:
+        """Write all that an orderly end needs, and leave syncing it to `close`, or to whoever closes many and syncs
+        all of them at once. Nothing may be appended in between. Raises DiskFault."""
+        self.write()
+        if self._grown and self._active not in self._unsealed:
+            self._unsealed.append(self._active)
+            self._save_producers(durable=False)
+            self._flush_too(self._snapshots.path(self.end_offset))
+        for segment in self._unsealed:
+            segment.seal()
+        self._checkpoint_end = self.end_offset
+        if self.epochs.dirty:
+            path = f"{self.path}/{EPOCHS_FILE}"
+            self._disk.write_file(path, self.epochs.encode(), durable=False)
+            self._flush_too(path)
+            self.epochs.dirty = False
+
+    def close(self, clean: bool, *, is_synced: bool = False) -> None:
         """Let go of the files; before that, when `clean`, write and flush everything.
 
+        `is_synced`: all that `settle` wrote is durable already.
         Raises DiskFault, also when the log was fenced before; the stop was not clean then.
         """
         if clean and self.failed is not None:
             raise self.failed
         if clean:
-            self.write()
-            if self._grown:
-                self._unsealed.append(self._active)
-                self._save_producers(durable=True)
-            for segment in self._unsealed:
-                segment.seal()
-            self._checkpoint_end = self.end_offset
-            if self._grown or self._unflushed_paths or self.epochs.dirty:
+            self.settle()
+            if is_synced:
+                self.flushed(self.flush_targets())
+            elif self._grown or self._unflushed_paths:
                 self.flush()
         for segment in self._history.segments:
             segment.release()

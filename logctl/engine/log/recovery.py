@@ -69,8 +69,10 @@ class Recovery:
         self._notes = notes
         self._touched: list[Segment] = []
 
-    def run(self, *, clean: bool, recovery_point: int, log_start_offset: int | None) -> Found:
-        """Raises DiskFault."""
+    def run(
+        self, *, clean: bool, recovery_point: int, log_start_offset: int | None, is_synced: bool = False
+    ) -> Found:
+        """`is_synced`: what lies there is durable, whatever the recovery point says. Raises DiskFault."""
         names = self._tidy(self._disk.listdir(self._path))
         segments = self._segments(names)
         new = not segments
@@ -94,20 +96,21 @@ class Recovery:
             new=new,
         )
         self._replay(found, found.recovery_point)
-        self._make_durable(found, clean)
+        if not is_synced or self._notes:
+            self._make_durable(found, clean)
         return found
 
     def _make_durable(self, found: Found, clean: bool) -> None:
-        """Below the recovery point everything is on disk already, the names of files and folders included."""
+        """Below the recovery point everything is on disk already, the names of files and folders included.
+
+        The recovery point itself stays: small files that are behind are written with the log's next flush.
+        """
         if found.end_offset > found.recovery_point or self._notes:
             for segment in self._touched:
                 segment.file().sync()
             if not clean:
                 self._disk.sync_dir(self._path)
                 self._disk.sync_dir(self._path.rpartition("/")[0])
-        if found.epochs.dirty:
-            self._disk.write_file(f"{self._path}/{EPOCHS_FILE}", found.epochs.encode())
-            found.epochs.dirty = False
 
     # ---- what is there ----
 
