@@ -6,6 +6,7 @@ A goal is a ratio (ours / Apache's) or, for what an operator meets as an absolut
 from __future__ import annotations
 
 import statistics
+from collections.abc import Sequence
 from typing import NamedTuple
 
 Samples = dict[str, dict[str, list[float]]]
@@ -45,26 +46,26 @@ GOALS = (
 )
 
 
-def render(samples: Samples) -> str:
+def render(samples: Samples, goals: Sequence[Goal] = GOALS) -> str:
     """A Markdown table of the goals that were measured; medians, the spread of the runs in brackets."""
     lines = ["| load | Apache Kafka | logctl | ratio | goal | |", "| --- | --- | --- | --- | --- | --- |"]
-    return "\n".join(lines + [line for goal in GOALS if (line := _line(goal, samples))])
+    return "\n".join(lines + [line for goal in goals if (line := _line(goal, samples))])
 
 
 def _line(goal: Goal, samples: Samples) -> str:
     of = samples.get(goal.quantity)
     if not of:
         return ""
-    if len(of) == 1:
-        cells = [_spread(of[broker]) if broker in of else "" for broker in ("apache", "logctl")]
-        return f"| {goal.load} | {' | '.join(cells)} | | | |"
-    theirs, ours = statistics.median(of["apache"]), statistics.median(of["logctl"])
-    ratio = ours / theirs if theirs else float("inf")
+    cells = [_spread(of[broker]) if broker in of else "" for broker in ("apache", "logctl")]
+    theirs, ours = (statistics.median(of[broker]) if broker in of else None for broker in ("apache", "logctl"))
+    ratio = ours / theirs if ours is not None and theirs else None
     value = ratio if goal.ratio else ours
-    met = value <= goal.limit if goal.at_most else value >= goal.limit
     wanted = f"{'at most' if goal.at_most else 'at least'} {goal.limit:g}{'x' if goal.ratio else ''}"
-    verdict = [wanted, "yes" if met else "**no**"] if goal.limit else ["", ""]
-    return f"| {goal.load} | {_spread(of['apache'])} | {_spread(of['logctl'])} | {ratio:.2f}x | {' | '.join(verdict)} |"
+    verdict = ["", ""]
+    if goal.limit and value is not None:
+        met = value <= goal.limit if goal.at_most else value >= goal.limit
+        verdict = [wanted, "yes" if met else "**no**"]
+    return f"| {goal.load} | {' | '.join(cells)} | {'' if ratio is None else f'{ratio:.2f}x'} | {' | '.join(verdict)} |"
 
 
 def _spread(values: list[float]) -> str:
