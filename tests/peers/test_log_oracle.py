@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ pytestmark = pytest.mark.java
 
 PROGRAM = Path(__file__).parent / "java" / "ApacheLog.java"
 CONFIG = LogConfig(segment_bytes=1 << 20, index_interval_bytes=300, segment_index_bytes=1000)
+_SNAPSHOT_HEADER_BYTES = 10
+_SNAPSHOT_ENTRY = struct.Struct(">qhiqiqiq")
 RECORD_SETTINGS = ("message_timestamp_type", "message_timestamp_before_max_ms", "message_timestamp_after_max_ms")
 
 
@@ -91,7 +94,8 @@ class Both:
         """After both have stopped in order.
 
         Apache's indexes end in the zeros that it reserves ahead of time, and its last time index lacks the entry that
-        sealing the segment would add, which ours has.
+        sealing the segment would add, which ours has. In our producer snapshots a producer's last entry, the only one
+        that Apache writes, comes after those of its batches before.
         """
         self.log.close(clean=True)
         self.tell({"do": "close"})
@@ -104,8 +108,17 @@ class Both:
                 assert data.startswith(theirs[name].rstrip(b"\0")), name
             elif name.endswith("index"):
                 assert theirs[name].rstrip(b"\0") == data.rstrip(b"\0"), name
+            elif name.endswith(".snapshot"):
+                assert last_entries(theirs[name]) == last_entries(data), name
             else:
                 assert theirs[name] == data, name
+
+
+def last_entries(snapshot: bytes) -> dict[int, bytes]:
+    """Of a producer snapshot: what a reader ends up with for each producer, as the file has it."""
+    size = _SNAPSHOT_ENTRY.size
+    places = range(_SNAPSHOT_HEADER_BYTES, len(snapshot), size)
+    return {_SNAPSHOT_ENTRY.unpack_from(snapshot, at)[0]: snapshot[at : at + size] for at in places}
 
 
 def settings(config: LogConfig) -> dict[str, object]:
