@@ -17,10 +17,9 @@ from typing import Any
 
 import pytest
 from clients.conftest import create_topic
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import KafkaException
 from support.clients import Client, Message, Sending, SendingThread, fresh_range, produce
-from support.clients.librdkafka import SILENCE
+from support.committed import Committed
 from support.engines import Node, started
 from support.history import Outcome, Send
 from support.members import ASSIGNED, COMMITTED, EAGER, READ, REVOKED, Event, Joining, Kind, Member
@@ -229,19 +228,6 @@ class Steady(SendingThread):
     """Some hundred records a second rather than all that can be."""
 
     window = 2
-
-
-class Committed:
-    """What a group has committed, as librdkafka's admin client is told."""
-
-    def __init__(self, address: str, group: str) -> None:
-        self._admin = AdminClient({"bootstrap.servers": address, "logger": SILENCE, "reconnect.backoff.max.ms": 100})
-        self._group = group
-
-    def look(self) -> dict[int, int]:
-        question = ConsumerGroupTopicPartitions(self._group)
-        [answer] = self._admin.list_consumer_group_offsets([question], request_timeout=5).values()
-        return {one.partition: one.offset for one in answer.result(10).topic_partitions}
 
 
 class Watch:
