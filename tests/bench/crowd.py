@@ -25,6 +25,7 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 from bench.wire import Conversation  # noqa: E402
 
+from logctl.wire import errors  # noqa: E402
 from logctl.wire.messages.api_versions import ApiVersionsRequest  # noqa: E402
 from logctl.wire.messages.find_coordinator import FindCoordinatorRequest  # noqa: E402
 from logctl.wire.messages.heartbeat import HeartbeatRequest  # noqa: E402
@@ -63,7 +64,7 @@ class Member:
         """Receive the answer to a join; False when the broker first gave the member its id."""
         answer = self.line.receive()
         self.member_id = answer.member_id
-        if answer.error_code == 79:
+        if answer.error_code == errors.MEMBER_ID_REQUIRED:
             return False
         assert answer.error_code == 0, answer
         self.generation = answer.generation_id
@@ -77,14 +78,32 @@ class Member:
     def synced(self) -> None:
         assert self.line.receive().error_code == 0
 
-    def send_heartbeat(self) -> None:
-        self.line.send(HeartbeatRequest(self.group, self.generation, self.member_id), 3)
+    def heartbeat(self) -> int:
+        """The error code."""
+        code: int = self.line.ask(HeartbeatRequest(self.group, self.generation, self.member_id), 3).error_code
+        return code
 
 
 def join(members: list[Member]) -> None:
     """One round, all members of all groups at once."""
     for member in members:
         member.send_join()
+    finish(members)
+
+
+def join_anew(members: list[Member]) -> None:
+    """Of one group: its leader asks for a round, and once the others can learn of that by a heartbeat, they join."""
+    [leader] = [member for member in members if member.everybody]
+    others = [member for member in members if member is not leader]
+    leader.send_join()
+    while others[0].heartbeat() != errors.REBALANCE_IN_PROGRESS:
+        pass
+    for member in others:
+        member.send_join()
+    finish(members)
+
+
+def finish(members: list[Member]) -> None:
     for member in members:
         assert member.joined()
     for member in members:
@@ -117,9 +136,7 @@ def heartbeats(options: argparse.Namespace) -> dict[str, float]:
     began = due = time.monotonic()
     beats = 0
     while due < began + options.seconds:
-        member = members[beats % len(members)]
-        member.send_heartbeat()
-        assert member.line.receive().error_code == 0
+        assert members[beats % len(members)].heartbeat() == errors.NONE
         beats += 1
         due += HEARTBEAT_S / len(members)
         time.sleep(max(due - time.monotonic(), 0))
@@ -144,7 +161,7 @@ def rebalance(options: argparse.Namespace) -> dict[str, object]:
     took = []
     for _ in range(options.rounds):
         began = time.monotonic()
-        join(members)
+        join_anew(members)
         took.append(time.monotonic() - began)
     return {"seconds": statistics.median(took), "all": took}
 

@@ -290,7 +290,7 @@ def recovery(name: str, place: Path, note: Recorder) -> None:
 
 def groups(name: str, place: Path, note: Recorder) -> None:
     with running(name, place) as one:
-        with crowd(one, "rebalance") as told:
+        with crowd(one, "rebalance", "--members", "200") as told:
             note("rebalance: s", told()["seconds"])
         with crowd(one, "heartbeats", "--seconds", "20") as told:
             before = process.cpu_s(one.pid)
