@@ -12,10 +12,12 @@ from pathlib import Path
 
 import pytest
 from clients.conftest import create_topic
-from support.clients import Client, Message, Sending, Stream, produce
+from support.clients import PATIENCE_S, Client, Message, Sending, Stream, produce
 from support.engines import Node, started
 from support.history import Outcome, Poll, Send, check
 from support.waiting import wait_until
+
+pytestmark = pytest.mark.timeout(400)
 
 ROUNDS = 3
 PARTITIONS = 3
@@ -72,6 +74,7 @@ def make_progress(streams: Sequence[Stream]) -> None:
     wait_until(
         lambda: all(stream.acknowledged() >= goal for stream, goal in zip(streams, goals, strict=True)),
         f"{PROGRESS} more acknowledgements from every producer",
+        timeout_s=PATIENCE_S * 4,
     )
 
 

@@ -140,7 +140,7 @@ def _producer(bootstrap: str, sending: Sending) -> dict[str, Any]:
         "batch.size": sending.batch_bytes,
         "max.request.size": sending.max_bytes,
         "buffer.memory": 64 << 20,
-        "delivery.timeout.ms": 60000,
+        "delivery.timeout.ms": 120000,
         "request.timeout.ms": 20000,
         **_IMPATIENT,
     }

@@ -60,7 +60,7 @@ class KafkaPythonSender:
             linger_ms=sending.linger_ms,
             batch_size=sending.batch_bytes,
             max_request_size=sending.max_bytes,
-            delivery_timeout_ms=60000,
+            delivery_timeout_ms=120000,
             request_timeout_ms=20000,
             **_IMPATIENT,
         )

@@ -60,7 +60,7 @@ class LibrdkafkaSender:
             "linger.ms": sending.linger_ms,
             "batch.size": sending.batch_bytes,
             "message.max.bytes": sending.max_bytes,
-            "delivery.timeout.ms": 60000,
+            "delivery.timeout.ms": 120000,
             "error_cb": lambda error: None,
             "logger": SILENCE,
         }
