@@ -130,7 +130,7 @@ async def _started_producer(bootstrap: str, sending: Sending) -> AIOKafkaProduce
         linger_ms=sending.linger_ms,
         max_batch_size=max(sending.batch_bytes, sending.max_bytes if sending.batch_bytes >= 1 << 20 else 0),
         max_request_size=sending.max_bytes,
-        request_timeout_ms=120_000,  # a batch that waits longer is dropped, and a dropped one ends an idempotent producer
+        request_timeout_ms=120_000,  # a batch that waits longer is dropped, which ends an idempotent producer
         retry_backoff_ms=20,
     )
     await producer.start()
