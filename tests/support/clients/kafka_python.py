@@ -122,7 +122,8 @@ class KafkaPythonReader:
 def close_forgotten_sockets() -> None:
     """kafka-python neither closes nor lets go of a socket whose connection was refused (seen in 3.0.12)."""
     for thing in gc.get_objects():
-        if isinstance(thing, socket.socket) and thing.fileno() >= 0 and thing.family == socket.AF_INET:
+        # Not isinstance: it asks a weak reference's proxy for the class of what may be gone.
+        if issubclass(type(thing), socket.socket) and thing.fileno() >= 0 and thing.family == socket.AF_INET:
             host, port = thing.getsockname()
             if host == "0.0.0.0" and port:
                 thing.close()

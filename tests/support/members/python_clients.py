@@ -81,6 +81,9 @@ class LibrdkafkaConsumer:
 
 
 class KafkaPythonConsumer:
+    """A poll that ends between JoinGroup and SyncGroup's answer forgets, if new metadata was why it joined again, that
+    there is an answer to come (seen in 3.0.12): the member never learns what it was assigned. `poll` reminds it."""
+
     _assignors: Final = {EAGER: RangePartitionAssignor, COOPERATIVE: CooperativeStickyAssignor}
 
     def __init__(self, protocol: str, joining: Joining, note: Note) -> None:
@@ -102,6 +105,9 @@ class KafkaPythonConsumer:
         self._consumer.subscribe([joining.topic], listener=_KafkaPythonListener(note))
 
     def poll(self, timeout_s: float) -> list[tuple[int, int, bytes | None]]:
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining:
+            coordinator.request_rejoin()
         found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
         return [(one.partition, one.offset, one.value) for records in found.values() for one in records]
 
