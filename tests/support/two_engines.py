@@ -43,6 +43,7 @@ _USUAL: Final = (
     "Attempting to close NetworkClient that has already been closed",  # at every stop
     "to exist, but it was missing. Creating...",  # when a topic gets more partitions
     "Updating topic",  # lists settings, among them one about unclean elections
+    "partition is not online or is no longer the leader",  # it was stopped while it still loaded its groups
 )
 
 

@@ -70,7 +70,8 @@ final class GroupMember implements Runnable, ConsumerRebalanceListener {
             throw new IllegalStateException("the member failed", failure);
         }
         int from = question.get("from").asInt();
-        answer.set("events", JSON.valueToTree(new ArrayList<>(events).subList(from, events.size())));
+        List<?> soFar = new ArrayList<>(events);
+        answer.set("events", JSON.valueToTree(soFar.subList(from, soFar.size())));
     }
 
     @Override
