@@ -35,7 +35,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 
 from bench import process  # noqa: E402
-from bench.brokers import BROKERS, JVM, Broker, OurNode, starting_s  # noqa: E402
+from bench.brokers import BROKERS, JVM, Broker, OurNode  # noqa: E402
 from bench.table import Goal, Samples, render  # noqa: E402
 from bench.wire import Conversation  # noqa: E402
 from support.ports import free_port  # noqa: E402
@@ -58,6 +58,7 @@ MANY, FEW = "many", "few"
 CONNECTIONS = 2000
 RECORDS, RECORD_BYTES = 1_000_000, 200
 OPEN_FILES = 1024
+START_TIMEOUT_S = 300.0
 SETTINGS = {
     "offsets.topic.num.partitions": "50",
     "max.connections": "20000",
@@ -147,15 +148,25 @@ def running(name: str, directory: Path) -> Iterator[Broker]:
         begin(one)
         yield one
     finally:
+        stop(one)
+
+
+def stop(one: Broker) -> None:
+    """In order, however long that takes."""
+    if isinstance(one, OurNode):
         one.stop()
+    else:
+        one.stop(timeout_s=300)
 
 
 def begin(one: Broker) -> float:
     """Start it under the soft limit; seconds until it answers."""
+    began = time.monotonic()
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(OPEN_FILES, most), most))
     try:
-        return starting_s(one)
+        one.start(timeout_s=START_TIMEOUT_S)
+        return time.monotonic() - began
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -206,7 +217,7 @@ def many(name: str, place: Path, note: Recorder) -> None:
         create(one, MANY, PARTITIONS)
         note("create: s", time.monotonic() - began)
         began = time.monotonic()
-        one.stop()
+        stop(one)
         note("stop: s", time.monotonic() - began)
         note("orderly: s", begin_until_all_lead(one))
         kill(one)
@@ -229,7 +240,7 @@ def records(name: str, place: Path, note: Recorder) -> None:
         kill(one)
         note("killed, used: s", begin_until_all_lead(one))
         began = time.monotonic()
-        one.stop()
+        stop(one)
         note("stop, used: s", time.monotonic() - began)
         note("orderly, used: s", begin_until_all_lead(one))
 
