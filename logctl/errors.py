@@ -9,7 +9,10 @@ from __future__ import annotations
 
 
 class LogctlError(Exception):
-    """Base of everything an operator is told about. `hint` may be empty."""
+    """Base of everything an operator is told about. `hint` may be empty, and so may `kafka_name`: Kafka's own name of
+    the error, when a broker gave one."""
+
+    kafka_name = ""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)

@@ -7,8 +7,8 @@ from typing import Any, Final, NamedTuple
 
 from logctl.admin.configs import HIDDEN, Config, Entity, ask_about
 from logctl.admin.deadline import Deadline
-from logctl.admin.observe import Snapshot, Wants
-from logctl.admin.operation import Change, Plan, Resource, Step
+from logctl.admin.observe import Resource, Snapshot, Wants
+from logctl.admin.operation import Change, Plan, Step
 from logctl.admin.routing import Cluster, refusal
 from logctl.admin.topics import near_names, unknown_topics
 from logctl.errors import LogctlError, UsageError
@@ -108,3 +108,6 @@ def change_settings(
     if result.error_code == errors.UNKNOWN_TOPIC_OR_PARTITION:
         return {Resource(*entity): unknown_topics([entity.name], ())}
     return {Resource(*entity): refusal(f"cannot change {entity}", result.error_code, result.error_message)}
+
+
+ACTIONS: Final = {"change": change_settings}

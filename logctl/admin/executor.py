@@ -7,14 +7,23 @@ StalePlan when a `before` no longer holds. A step whose answer was lost is not a
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from typing import Any, Final, NamedTuple
 
 from logctl.admin.configs import HIDDEN, Entity
 from logctl.admin.deadline import Backoff, Deadline
-from logctl.admin.observe import Snapshot, observe
-from logctl.admin.operation import Change, Plan, Resource, State, Step
+from logctl.admin.observe import Resource, Snapshot, State, observe
+from logctl.admin.operation import Change, Plan, Step
 from logctl.admin.routing import Cluster
-from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed, PartialFailure, StalePlan, Unreachable
+from logctl.errors import (
+    DeadlineExceeded,
+    LogctlError,
+    OperationFailed,
+    PartialFailure,
+    StalePlan,
+    Unreachable,
+    UsageError,
+)
 
 Outcomes = Mapping[Resource, LogctlError | None]
 """What became of each resource of a step: None where it was done."""
@@ -48,23 +57,35 @@ class Verified(NamedTuple):
 Event = StepStarted | ItemDone | ItemFailed | Verified
 
 
-def actions() -> dict[str, Action]:
-    """Every action a step may name, by its name."""
-    from logctl.admin import config_changes, topic_changes
+MODULES: Final = {
+    "topic": "logctl.admin.topic_changes",
+    "config": "logctl.admin.config_changes",
+    "feature": "logctl.admin.features",
+    "partition": "logctl.admin.elections",
+    "log": "logctl.admin.trims",
+    "group": "logctl.admin.group_changes",
+    "user": "logctl.admin.users",
+    "acl": "logctl.admin.acls",
+    "quota": "logctl.admin.quotas",
+    "transaction": "logctl.admin.transactions",
+}
+"""The first half of an action's name -> the module whose ACTIONS hold the second: 'topic.create'."""
 
-    return {
-        "topic.create": topic_changes.create,
-        "topic.delete": topic_changes.delete,
-        "topic.add_partitions": topic_changes.add_partitions,
-        "config.change": config_changes.change_settings,
-    }
+
+def action_named(name: str) -> Action:
+    """The action that a step names. Raises UsageError for a name that there is none for: the plan came from a file."""
+    noun, _, verb = name.partition(".")
+    module = MODULES.get(noun)
+    known: Mapping[str, Action] = import_module(module).ACTIONS if module else {}
+    if verb not in known:
+        raise UsageError(f"there is no action {name!r}", "the plan was made by another version of logctl, or by hand")
+    return known[verb]
 
 
 def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline) -> Iterator[Event]:
     """Have the cluster check the steps without doing them, where it can; yields what it would refuse."""
-    known = actions()
     for step in plan.steps:
-        for resource, error in known[step.action](cluster, step.arguments, deadline, True).items():
+        for resource, error in action_named(step.action)(cluster, step.arguments, deadline, True).items():
             if error is not None:
                 yield ItemFailed(resource, error)
 
@@ -78,11 +99,10 @@ def execute(plan: Plan, cluster: Cluster, deadline: Deadline) -> Iterator[Event]
     _refuse_stale(plan, observe(cluster, plan.wants, deadline))
     failed: dict[Resource, LogctlError] = {}
     doubt: DeadlineExceeded | None = None
-    known = actions()
     for step in plan.steps:
         yield StepStarted(step)
         try:
-            outcomes = known[step.action](cluster, step.arguments, deadline, False)
+            outcomes = action_named(step.action)(cluster, step.arguments, deadline, False)
         except DeadlineExceeded as lost:
             doubt = lost
             continue
@@ -144,6 +164,8 @@ def _not_seen(changes: list[Change], deadline: Deadline) -> DeadlineExceeded:
 
 def state_of(snapshot: Snapshot, resource: Resource) -> State:
     """The resource as the snapshot shows it; None when it does not exist."""
+    if resource in snapshot.states:
+        return snapshot.states[resource]
     settings = snapshot.settings.get(Entity(*resource))
     if settings is not None:
         return {"configs": {one.name: one.shown for one in settings if one.is_set}}

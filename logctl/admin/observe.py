@@ -1,8 +1,14 @@
-"""Looking at a cluster: what an operation needs to know, asked once, as an immutable snapshot."""
+"""Looking at a cluster: what an operation needs to know, asked once, as an immutable snapshot.
+
+Topics and settings are looked at here. Everything else that can be changed has an observer of its own, found by the
+kind of the resource in `OBSERVERS`: a function (cluster, names, deadline) -> Seen in the file of its noun, imported
+when it is needed.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +22,43 @@ from logctl.wire.primitives import uuid_text
 _TOPIC_CONFIG: Final = 2
 _SET_ON_THE_TOPIC: Final = 1
 _PARTITIONS_PER_PAGE: Final = 2000
+
+
+State = Mapping[str, Any] | None
+"""A resource as it can be observed, in plain values; None: it does not exist."""
+
+
+class Resource(NamedTuple):
+    """What can be looked at and changed: ('topic', 'orders')."""
+
+    kind: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"
+
+
+class Seen(NamedTuple):
+    """What an observer saw, by name; a name in neither does not exist."""
+
+    states: dict[str, State]
+    failures: dict[str, LogctlError]
+
+
+Observer = Callable[[Cluster, tuple[str, ...], Deadline], Seen]
+
+OBSERVERS: Final = {
+    "broker": "logctl.admin.nodes:observe_brokers",
+    "feature": "logctl.admin.features:observe_features",
+    "partition": "logctl.admin.elections:observe_partitions",
+    "log": "logctl.admin.trims:observe_logs",
+    "group": "logctl.admin.group_changes:observe_groups",
+    "user": "logctl.admin.users:observe_users",
+    "acl": "logctl.admin.acls:observe_acls",
+    "quota": "logctl.admin.quotas:observe_quotas",
+    "transaction": "logctl.admin.transactions:observe_transactions",
+}
+"""Kind of resource -> module:function that looks at resources of it."""
 
 
 class Partition(NamedTuple):
@@ -63,19 +106,20 @@ class Topic(NamedTuple):
 class Wants(NamedTuple):
     """What to look at: topics by name (None: all of them), with or without their settings. `near`: when one of the
     named does not exist, learn the names that do, so that a refusal can suggest one. `settings`: whose settings to
-    look at, besides those of topics."""
+    look at, besides those of topics. `looks`: resources of every other kind."""
 
     topics: tuple[str, ...] | None = ()
     configs: bool = False
     near: bool = False
     settings: tuple[Entity, ...] = ()
+    looks: tuple[Resource, ...] = ()
 
 
 class Snapshot(NamedTuple):
     """What was seen. A topic that was asked for and is not in `topics` does not exist, or is in `failures`.
 
     `names` are all topics of the cluster, where they were learnt (see `Wants.near`). `settings` holds what is set on
-    each thing asked for.
+    each thing asked for, `states` what the observers saw of `Wants.looks`: None where it does not exist.
     """
 
     cluster_id: str | None = None
@@ -84,6 +128,7 @@ class Snapshot(NamedTuple):
     failures: Mapping[str, LogctlError] = MappingProxyType({})
     names: tuple[str, ...] = ()
     settings: Mapping[Entity, tuple[Config, ...]] = MappingProxyType({})
+    states: Mapping[Resource, State] = MappingProxyType({})
 
     @property
     def complete(self) -> bool:
@@ -109,7 +154,25 @@ def observe(cluster: Cluster, wants: Wants, deadline: Deadline) -> Snapshot:
         names = tuple(found.name for found in cluster.refresh(deadline, None).topics)
     there = [entity for entity in wants.settings if entity.kind != "topic" or entity.name in topics]
     settings = {entity: tuple(describe_settings(cluster, entity, deadline)) for entity in there}
-    return Snapshot(metadata.cluster_id, metadata.brokers, topics, failures, names, settings)
+    states = _look_at(cluster, wants.looks, failures, deadline)
+    return Snapshot(metadata.cluster_id, metadata.brokers, topics, failures, names, settings, states)
+
+
+def _look_at(
+    cluster: Cluster, looks: Iterable[Resource], failures: dict[str, LogctlError], deadline: Deadline
+) -> dict[Resource, State]:
+    """Ask each kind's observer once, for all names of that kind."""
+    by_kind: dict[str, list[str]] = {}
+    for resource in looks:
+        by_kind.setdefault(resource.kind, []).append(resource.name)
+    states: dict[Resource, State] = {}
+    for kind, names in by_kind.items():
+        module, _, function = OBSERVERS[kind].partition(":")
+        observer: Observer = getattr(import_module(module), function)
+        seen = observer(cluster, tuple(names), deadline)
+        states.update({Resource(kind, name): seen.states.get(name) for name in names if name not in seen.failures})
+        failures.update(seen.failures)
+    return states
 
 
 def topic_from(found: Any) -> Topic:

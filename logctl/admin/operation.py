@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, NamedTuple, Protocol
 
-from logctl.admin.observe import Snapshot, Wants
-
-State = Mapping[str, Any] | None
+from logctl.admin.observe import Resource, Snapshot, State, Wants
 
 
 class Risk(IntEnum):
@@ -24,16 +22,6 @@ class Risk(IntEnum):
     DESTRUCTIVE = 2
 
 
-class Resource(NamedTuple):
-    """What a change is about: ('topic', 'orders')."""
-
-    kind: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
-
-
 class Change(NamedTuple):
     """One resource, as it is and as it shall be. `after` names only what the operation decides."""
 
@@ -42,13 +30,29 @@ class Change(NamedTuple):
     after: State
 
 
-class Step(NamedTuple):
-    """One act. `action` is looked up among the executor's actions; `sentence` says it to a human."""
+class Undo(NamedTuple):
+    """The act that takes a step back, known when the step is planned because `before` is known then."""
 
     action: str
     sentence: str
     arguments: Mapping[str, Any]
     risk: Risk = Risk.SAFE
+
+
+class Step(NamedTuple):
+    """One act. `action` is looked up among the executor's actions; `sentence` says it to a human.
+
+    `about`: the resources it changes; all of the plan's when empty. `undo` is None where there is no honest way back.
+    `gates` name the health checks (admin/checks) that must find nothing before the step begins.
+    """
+
+    action: str
+    sentence: str
+    arguments: Mapping[str, Any]
+    risk: Risk = Risk.SAFE
+    about: tuple[Resource, ...] = ()
+    undo: Undo | None = None
+    gates: tuple[str, ...] = ()
 
 
 class Plan(NamedTuple):
@@ -99,7 +103,10 @@ def _plain(state: State) -> dict[str, Any] | None:
 
 
 class Operation(Protocol):
-    """An intention. `plan` is pure: it may refuse (UsageError, OperationFailed) but touches nothing."""
+    """An intention. `check` tells what is wrong without asking anybody (UsageError); `plan` is pure: it may refuse
+    (UsageError, OperationFailed) but touches nothing."""
+
+    def check(self) -> None: ...
 
     def wants(self) -> Wants: ...
 

@@ -246,8 +246,11 @@ def refusal(subject: str, code: int, said: str | None = None, hint: str = "") ->
     """The error that a broker's code means to an operator: `subject: NAME: sentence`."""
     info = errors.describe(code)
     sentence = f"{subject}: {info.name}: {said or info.meaning}"
+    kind: type[LogctlError] = OperationFailed
     if code in _DENIED:
-        return AccessDenied(sentence, hint)
-    if code == errors.REQUEST_TIMED_OUT:
-        return DeadlineExceeded(sentence, hint)
-    return OperationFailed(sentence, hint)
+        kind = AccessDenied
+    elif code == errors.REQUEST_TIMED_OUT:
+        kind = DeadlineExceeded
+    error = kind(sentence, hint)
+    error.kafka_name = info.name
+    return error

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
-from logctl.admin.observe import Snapshot, Topic, Wants
-from logctl.admin.operation import Change, Plan, Resource, Risk, Step
+from logctl.admin.observe import Resource, Snapshot, Topic, Wants
+from logctl.admin.operation import Change, Plan, Risk, Step
 from logctl.admin.routing import Cluster, refusal
 from logctl.admin.topics import check_name, unknown_topics
 from logctl.errors import LogctlError, OperationFailed, UsageError
@@ -206,6 +206,9 @@ class DeleteTopics(NamedTuple):
     names: tuple[str, ...]
     if_exists: bool = False
 
+    def check(self) -> None:
+        """Any name may be deleted, even one that could not be created today."""
+
     def wants(self) -> Wants:
         return Wants(self.names, near=not self.if_exists)
 
@@ -259,3 +262,6 @@ def _outcome(result: Any, verb: str) -> LogctlError | None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+ACTIONS: Final = {"create": create, "add_partitions": add_partitions, "delete": delete}

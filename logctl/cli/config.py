@@ -76,10 +76,10 @@ def list_command(
       logctl config list --topic orders --all -o wide
     """
     from logctl.admin.configs import describe_settings
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
     entity = one_entity(topic, broker, all_brokers, group, (entity_type, entity_name, entity_default))
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         found = describe_settings(session.cluster, entity, session.deadline)
     chosen = found if everything else [config for config in found if config.is_set]
     output.show(_listing(entity, chosen), form, headers=not no_headers)
@@ -107,13 +107,13 @@ def get_command(
       logctl config get --topic orders retention.ms
     """
     from logctl.admin.configs import describe_settings
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
     entity = one_entity(topic, broker, all_brokers, group, (entity_type, entity_name, entity_default))
     wanted = list(dict.fromkeys(names or ()))
     if not wanted:
         raise UsageError("no setting was named", "`logctl config list --all` shows every one")
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         found = {config.name: config for config in describe_settings(session.cluster, entity, session.deadline)}
     chosen = [_known(entity, name, found) for name in wanted]
     if form is Format.TABLE and len(chosen) == 1:
@@ -192,11 +192,11 @@ def _change(
 ) -> int:
     from logctl.admin.config_changes import ChangeSettings
     from logctl.cli.run import ChangeFlags, change
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
     operation = ChangeSettings(entity, changes)
     operation.check()
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         return change(session, operation, ChangeFlags(*flags))
 
 

@@ -61,9 +61,9 @@ def list_command(
       logctl group list --state empty -o name
     """
     from logctl.admin.groups import list_groups
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         found = list_groups(session.cluster, _selection(groups, None, state, kind), session.deadline)
     items = [_listed(group) for group in found.groups]
     output.show(_view(items, _LIST_COLUMNS, found), form, headers=not no_headers)
@@ -91,9 +91,9 @@ def describe_command(
     """
     from logctl.admin.coordinators import Coordinators
     from logctl.admin.groups import describe_groups
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         found = describe_groups(Coordinators(session.cluster), _selection(groups, named), session.deadline)
     items = [_described(group) for group in found.groups]
     if form in (Format.TABLE, Format.WIDE):
@@ -125,9 +125,9 @@ def lag_command(
       logctl group lag billing -o json
     """
     from logctl.admin.group_lag import lag_of_groups
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         found = lag_of_groups(session.cluster, _selection(groups, named), session.deadline)
     items = [_lagging(entry) for entry in found.groups]
     if form in (Format.TABLE, Format.WIDE):

@@ -15,7 +15,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from logctl.errors import LogctlError, PartialFailure
+from logctl.errors import LogctlError, PartialFailure, UsageError
 
 
 class Format(str, Enum):  # noqa: UP042 - Typer shows the values of a str enum as the choices
@@ -28,30 +28,79 @@ class Format(str, Enum):  # noqa: UP042 - Typer shows the values of a str enum a
 
 
 class Column(NamedTuple):
-    """A title and how to find its cell in an item; `wide` columns are shown by -o wide and csv only."""
+    """A title and how to find its cell in an item; `wide` columns are shown by -o wide and csv only. `key`: what
+    --sort goes by, where that is not the cell itself."""
 
     title: str
     cell: Callable[[Mapping[str, Any]], object]
     number: bool = False
     wide: bool = False
+    key: Callable[[Mapping[str, Any]], Any] | None = None
+
+
+class Nested(NamedTuple):
+    """How items that hold rows are shown: a headline for each, and a table of its rows under it.
+
+    `field`: where an item keeps its rows; `title`: of the column that repeats the item's name in CSV.
+    """
+
+    field: str
+    title: str
+    headline: Callable[[Mapping[str, Any]], str]
+
+
+class Listing(NamedTuple):
+    """What a command lists, known before it runs. `noun` is the plural under which the JSON document holds the items,
+    `item` the TypedDict that they are, `also` the TypedDict of what the document holds besides them. The columns are
+    those of the items, or of their rows where these are `nested`."""
+
+    noun: str
+    item: type
+    columns: Sequence[Column]
+    nested: Nested | None = None
+    also: type | None = None
+
+    def view(
+        self,
+        items: Sequence[Mapping[str, Any]],
+        errors: Mapping[str, LogctlError] = MappingProxyType({}),
+        **also: Any,
+    ) -> View:
+        """The items found, why others are missing (by name), and what else the document holds."""
+        return View(self.noun, items, self.columns, errors, also, self.nested)
 
 
 class View(NamedTuple):
-    """A listing. `noun` is the plural under which the JSON document holds `items`; `errors` what could not be told."""
+    """A listing with what was found. `errors` tells what could not be told, by name."""
 
     noun: str
     items: Sequence[Mapping[str, Any]]
     columns: Sequence[Column]
     errors: Mapping[str, LogctlError] = MappingProxyType({})
     extra: Mapping[str, Any] = MappingProxyType({})
+    nested: Nested | None = None
 
     def document(self) -> dict[str, Any]:
         return {
             **self.extra,
             self.noun: list(self.items),
             "complete": not self.errors,
-            "errors": [{"name": name, "message": str(error)} for name, error in self.errors.items()],
+            "errors": [_told(name, error) for name, error in self.errors.items()],
         }
+
+
+def _told(name: str, error: LogctlError) -> dict[str, str]:
+    return {"name": name, "error": error.kafka_name, "message": error.message, "hint": error.hint}
+
+
+class Layout(NamedTuple):
+    """How the operator wants a listing laid out. `columns`: titles in the order wanted, all when empty; `sort`: a
+    title, with '-' before it for the largest first."""
+
+    form: Format = Format.TABLE
+    headers: bool = True
+    columns: tuple[str, ...] = ()
+    sort: str = ""
 
 
 # -- data ------------------------------------------------------------------------------------------------------------
@@ -59,17 +108,74 @@ class View(NamedTuple):
 
 def show(view: View, form: Format, *, headers: bool = True) -> None:
     """Write the listing to stdout in the form asked for."""
-    if form is Format.JSON:
-        write(as_json(view.document()))
-    elif form is Format.YAML:
-        write(as_yaml(view.document()))
-    elif form is Format.NAME:
-        write("".join(f"{neutral(str(item['name']))}\n" for item in view.items))
-    elif form is Format.CSV:
-        write(as_csv(view.columns, view.items, headers))
-    else:
-        columns = [column for column in view.columns if form is Format.WIDE or not column.wide]
-        write(as_table(columns, view.items, headers))
+    lay_out(view, Layout(form, headers))
+
+
+def lay_out(view: View, layout: Layout) -> None:
+    """Write the listing to stdout as the layout says. Raises UsageError for a column that there is not."""
+    write(laid_out(view, layout))
+
+
+def laid_out(view: View, layout: Layout) -> str:
+    """The listing as text. Raises UsageError for a column that there is not."""
+    view = _sorted(view, layout.sort) if layout.sort else view
+    if layout.form is Format.JSON:
+        return as_json(view.document())
+    if layout.form is Format.YAML:
+        return as_yaml(view.document())
+    if layout.form is Format.NAME:
+        return "".join(f"{neutral(str(item['name']))}\n" for item in view.items)
+    columns = _chosen(view, layout)
+    if layout.form is Format.CSV:
+        return _csv_of(view, columns, layout.headers)
+    if view.nested is None:
+        return as_table(columns, view.items, layout.headers)
+    return _blocks(view, view.nested, columns, layout.headers)
+
+
+def _chosen(view: View, layout: Layout) -> list[Column]:
+    if layout.columns:
+        return [_titled(view.columns, title) for title in layout.columns]
+    everything = layout.form in (Format.WIDE, Format.CSV)
+    return [column for column in view.columns if everything or not column.wide]
+
+
+def _titled(columns: Sequence[Column], title: str) -> Column:
+    wanted = title.strip().upper().replace("_", "-")
+    for column in columns:
+        if column.title == wanted:
+            return column
+    known = ", ".join(column.title.lower() for column in columns)
+    raise UsageError(f"there is no column {title!r} here", f"there are {known}")
+
+
+def _sorted(view: View, sort: str) -> View:
+    column = _titled(view.columns, sort.removeprefix("-"))
+    key = column.key or column.cell
+
+    def place(entry: Mapping[str, Any]) -> tuple[int, Any]:
+        value = key(entry)
+        if isinstance(value, int | float):
+            return 0, value
+        return (2, "") if value in (None, "-", "") else (1, str(value))
+
+    down = sort.startswith("-")
+    if view.nested is None:
+        return view._replace(items=sorted(view.items, key=place, reverse=down))
+    field = view.nested.field
+    return view._replace(items=[{**item, field: sorted(item[field], key=place, reverse=down)} for item in view.items])
+
+
+def _blocks(view: View, nested: Nested, columns: Sequence[Column], headers: bool) -> str:
+    return "\n".join(nested.headline(item) + as_table(columns, item[nested.field], headers) for item in view.items)
+
+
+def _csv_of(view: View, columns: Sequence[Column], headers: bool) -> str:
+    if view.nested is None:
+        return as_csv(columns, view.items, headers)
+    whose = Column(view.nested.title, lambda row: row[""])
+    rows = [{"": item["name"], **entry} for item in view.items for entry in item[view.nested.field]]
+    return as_csv([whose, *columns], rows, headers)
 
 
 def finish(errors: Mapping[str, LogctlError]) -> None:

@@ -127,7 +127,7 @@ def produce_command(
     from logctl.admin.record_text import LineFormat, parse_json
     from logctl.cli.intake import check
     from logctl.cli.producing import Source, produce
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
     plain = LineFormat(
         separator=_separator(key_separator),
@@ -137,7 +137,7 @@ def produce_command(
     )
     source = Source(tuple(files or ("-",)), parse_json if json_lines else plain.parse, partition, raw_input, plain)
     check(source.files)
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         number = {Acks.NONE: 0, Acks.LEADER: 1}.get(acks, -1)
         options = ProduceOptions(number, compression.value, session.timeout_s)
         return produce(session, topic, options, source)
@@ -177,10 +177,10 @@ def consume_command(
     from logctl.admin.consumer import ConsumeOptions, Consumer
     from logctl.admin.positions import BEGINNING, END, parse_position
     from logctl.cli.printing import print_records
-    from logctl.cli.session import connected
+    from logctl.cli.session import Target, connected
 
     writer = _writer(form, shape, null_value)
-    with connected(bootstrap, properties, timeout) as session:
+    with connected(Target(bootstrap, properties=properties or ()), timeout) as session:
         options = ConsumeOptions(
             BEGINNING if from_beginning else parse_position(start),
             None if follow else END if stop is None else parse_position(stop),

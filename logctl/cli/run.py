@@ -14,6 +14,7 @@ from logctl.cli.confirm import confirm
 from logctl.cli.exits import Exit
 from logctl.cli.output import Format
 from logctl.cli.session import Session
+from logctl.errors import UsageError
 
 
 class ChangeFlags(NamedTuple):
@@ -27,6 +28,7 @@ class ChangeFlags(NamedTuple):
 
 def change(session: Session, operation: Operation, flags: ChangeFlags) -> int:
     """Plan the operation and carry it out as the flags say; answers the exit code."""
+    operation.check()
     cluster, deadline = session.cluster, session.deadline
     plan = operation.plan(observe(cluster, operation.wants(), deadline))
     for warning in plan.warnings:
@@ -44,6 +46,11 @@ def change(session: Session, operation: Operation, flags: ChangeFlags) -> int:
             seen.append(event)
     _report(plan, seen, flags.form)
     return Exit.DONE
+
+
+def carry_out_file(session: Session, path: str, flags: ChangeFlags) -> int:
+    """Carry out the plan in a file that --dry-run -o json wrote; answers the exit code."""
+    raise UsageError(f"--plan {path}: plans in files cannot be carried out yet")
 
 
 def _preview(session: Session, plan: Plan, flags: ChangeFlags) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
@@ -15,21 +15,38 @@ from logctl.cli.options import parse_duration_s
 from logctl.errors import UsageError
 
 
+class Target(NamedTuple):
+    """Which cluster the flags name, and how to talk to it; None where nothing was said."""
+
+    bootstrap: str | None = None
+    context: str | None = None
+    command_config: str | None = None
+    properties: Sequence[str] = ()
+
+
 class Session(NamedTuple):
-    """A cluster to talk to, the time there is for it, and the timeout that a later deadline may be made of."""
+    """A cluster to talk to, the time there is for it, and the timeout that a later deadline may be made of.
+
+    `memory` is where one round of --watch leaves what the next one compares with.
+    """
 
     cluster: Cluster
     deadline: Deadline
     timeout_s: float
+    memory: dict[str, Any]
+
+    def renewed(self) -> Session:
+        """The same, with all the time there was at first."""
+        return self._replace(deadline=Deadline(self.timeout_s))
 
 
 @contextmanager
-def connected(bootstrap: str | None, properties: Sequence[str] | None, timeout: str) -> Iterator[Session]:
+def connected(target: Target, timeout: str) -> Iterator[Session]:
     """The session that the common flags describe. Nothing is sent yet. Raises UsageError."""
     timeout_s = parse_duration_s(timeout)
-    known = parse_properties(properties or ())
-    with Client(_addresses(bootstrap, known), known.client_id) as client:
-        yield Session(Cluster(client), Deadline(timeout_s), timeout_s)
+    known = parse_properties(target.properties)
+    with Client(_addresses(target.bootstrap, known), known.client_id) as client:
+        yield Session(Cluster(client), Deadline(timeout_s), timeout_s, {})
 
 
 def _addresses(bootstrap: str | None, properties: ClientProperties) -> list[Address]:

@@ -6,28 +6,20 @@ What a command works with is imported when it runs: its help and its usage error
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
 from logctl.cli import output
-from logctl.cli.options import (
-    DEFAULT_TIMEOUT,
-    Bootstrap,
-    DryRun,
-    ExitCode,
-    NoHeaders,
-    Output,
-    Properties,
-    Timeout,
-    Yes,
-)
-from logctl.cli.output import Column, Format, View
+from logctl.cli.command import changing, reading
+from logctl.cli.output import Column, Listing, Nested, View
 from logctl.errors import UsageError
 
 if TYPE_CHECKING:
     from logctl.admin.observe import Partition, Topic
-    from logctl.admin.topics import Found, Selection
+    from logctl.admin.operation import Operation
+    from logctl.admin.topics import Selection
+    from logctl.cli.session import Session
 
 Patterns = Annotated[
     list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Names or shell patterns ('order*'); all by default.")
@@ -53,16 +45,73 @@ def register(app: typer.Typer) -> None:
     app.add_typer(topic, name="topic")
 
 
+class ListedTopic(TypedDict):
+    name: str
+    id: Annotated[str, "the topic's id, as base64"]
+    partitions: int
+    replication_factor: Annotated[int, "replicas of the first partition"]
+    internal: Annotated[bool, "the cluster's own"]
+
+
+class DescribedPartition(TypedDict):
+    partition: int
+    leader: Annotated[int | None, "broker id; null while there is none"]
+    leader_epoch: int
+    replicas: Annotated[list[int], "broker ids, the preferred leader first"]
+    isr: Annotated[list[int], "broker ids of the in-sync replicas"]
+    offline: Annotated[list[int], "broker ids of the replicas that cannot be reached"]
+    elr: Annotated[list[int] | None, "eligible leader replicas (KIP-966); null where the cluster does not tell"]
+    last_known_elr: Annotated[list[int] | None, "null where the cluster does not tell"]
+
+
+class DescribedTopic(TypedDict):
+    name: str
+    id: Annotated[str, "the topic's id, as base64"]
+    internal: Annotated[bool, "the cluster's own"]
+    replication_factor: Annotated[int, "replicas of the first partition"]
+    configs: Annotated[dict[str, str], "the settings made on the topic itself"]
+    partitions: list[DescribedPartition]
+
+
+class OfCluster(TypedDict):
+    cluster_id: str | None
+
+
+LISTED = Listing(
+    "topics",
+    ListedTopic,
+    (
+        Column("NAME", lambda topic: topic["name"]),
+        Column("PARTITIONS", lambda topic: topic["partitions"], number=True),
+        Column("REPLICATION", lambda topic: topic["replication_factor"], number=True),
+        Column("ID", lambda topic: topic["id"], wide=True),
+        Column("INTERNAL", lambda topic: "yes" if topic["internal"] else "no", wide=True),
+    ),
+    also=OfCluster,
+)
+
+DESCRIBED = Listing(
+    "topics",
+    DescribedTopic,
+    (
+        Column("PARTITION", lambda entry: entry["partition"], number=True),
+        Column("LEADER", lambda entry: "none" if entry["leader"] is None else entry["leader"], number=True),
+        Column("REPLICAS", lambda entry: _joined(entry["replicas"])),
+        Column("ISR", lambda entry: _joined(entry["isr"])),
+        Column("OFFLINE", lambda entry: _joined(entry["offline"]), wide=True),
+        Column("EPOCH", lambda entry: entry["leader_epoch"], number=True, wide=True),
+        Column("ELR", lambda entry: _joined(entry["elr"]), wide=True),
+        Column("LAST-KNOWN-ELR", lambda entry: _joined(entry["last_known_elr"]), wide=True),
+    ),
+    Nested("partitions", "TOPIC", lambda item: _headline(item)),
+    OfCluster,
+)
+
+
+@reading(LISTED)
 def list_command(
-    topics: Patterns = None,
-    regex: Regex = None,
-    exclude_internal: ExcludeInternal = False,
-    bootstrap: Bootstrap = None,
-    properties: Properties = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    form: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
-) -> None:
+    session: Session, topics: Patterns = None, regex: Regex = None, exclude_internal: ExcludeInternal = False
+) -> View:
     """List topics.
 
     Replaces kafka-topics --list.
@@ -72,24 +121,25 @@ def list_command(
       logctl topic list 'order*' -o json
     """
     from logctl.admin.topics import list_topics
-    from logctl.cli.session import connected
 
-    with connected(bootstrap, properties, timeout) as session:
-        found = list_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
-    output.show(_listing(found), form, headers=not no_headers)
-    output.finish(found.failures)
+    found = list_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
+    items: list[ListedTopic] = [
+        {
+            "name": topic.name,
+            "id": topic.id_text,
+            "partitions": len(topic.partitions),
+            "replication_factor": topic.replication_factor,
+            "internal": topic.internal,
+        }
+        for topic in found.topics
+    ]
+    return LISTED.view(items, found.failures, cluster_id=found.cluster_id)
 
 
+@reading(DESCRIBED)
 def describe_command(
-    topics: Patterns = None,
-    regex: Regex = None,
-    exclude_internal: ExcludeInternal = False,
-    bootstrap: Bootstrap = None,
-    properties: Properties = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    form: Output = Format.TABLE,
-    no_headers: NoHeaders = False,
-) -> None:
+    session: Session, topics: Patterns = None, regex: Regex = None, exclude_internal: ExcludeInternal = False
+) -> View:
     """Show topics with their settings and every partition's leader, replicas and in-sync replicas.
 
     Replaces kafka-topics --describe.
@@ -99,15 +149,15 @@ def describe_command(
       logctl topic describe orders
     """
     from logctl.admin.topics import describe_topics
-    from logctl.cli.session import connected
 
-    with connected(bootstrap, properties, timeout) as session:
-        found = describe_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
-    _show_description(found, form, headers=not no_headers)
-    output.finish(found.failures)
+    found = describe_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
+    items = [_described(topic) for topic in found.topics]
+    return DESCRIBED.view(items, found.failures, cluster_id=found.cluster_id)
 
 
+@changing
 def create_command(
+    session: Session,
     name: Annotated[str | None, typer.Argument(metavar="TOPIC", help="The topic's name.")] = None,
     named: TopicOption = None,
     partitions: Annotated[
@@ -124,14 +174,7 @@ def create_command(
         typer.Option("--replica-assignment", metavar="1:2,2:3", help="Brokers of each partition, instead of counts."),
     ] = None,
     if_not_exists: Annotated[bool, typer.Option("--if-not-exists", help="Accept a topic that exists already.")] = False,
-    bootstrap: Bootstrap = None,
-    properties: Properties = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    form: Output = Format.TABLE,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    exit_code: ExitCode = False,
-) -> int:
+) -> Operation:
     """Create a topic, and wait until the cluster shows it.
 
     Replaces kafka-topics --create.
@@ -141,10 +184,8 @@ def create_command(
       logctl topic create orders --partitions 6 --config retention.ms=86400000
     """
     from logctl.admin.topic_changes import CreateTopic
-    from logctl.cli.run import ChangeFlags, change
-    from logctl.cli.session import connected
 
-    operation = CreateTopic(
+    return CreateTopic(
         one_name(name, named),
         partitions,
         replication_factor,
@@ -152,12 +193,11 @@ def create_command(
         parse_assignment(assignment) if assignment is not None else (),
         if_not_exists,
     )
-    operation.check()
-    with connected(bootstrap, properties, timeout) as session:
-        return change(session, operation, ChangeFlags(yes, dry_run, exit_code, form))
 
 
+@changing
 def add_partitions_command(
+    session: Session,
     name: Annotated[str | None, typer.Argument(metavar="TOPIC", help="The topic's name.")] = None,
     total: Annotated[int | None, typer.Argument(metavar="TOTAL", help="How many partitions it shall have.")] = None,
     named: TopicOption = None,
@@ -168,14 +208,7 @@ def add_partitions_command(
         str | None,
         typer.Option("--replica-assignment", metavar="1:2,2:3", help="Brokers of each new partition."),
     ] = None,
-    bootstrap: Bootstrap = None,
-    properties: Properties = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    form: Output = Format.TABLE,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    exit_code: ExitCode = False,
-) -> int:
+) -> Operation:
     """Give a topic more partitions: TOTAL is their number afterwards.
 
     Records with a key may go to another partition than before, and partitions cannot be taken away again.
@@ -186,31 +219,21 @@ def add_partitions_command(
       logctl topic add-partitions orders 12
     """
     from logctl.admin.topic_changes import AddPartitions
-    from logctl.cli.run import ChangeFlags, change
-    from logctl.cli.session import connected
 
     wanted = total if total is not None else partitions
     if wanted is None or (partitions is not None and partitions != wanted):
         raise UsageError("say how many partitions the topic shall have", "see `logctl topic add-partitions --help`")
     by_hand = parse_assignment(assignment) if assignment is not None else ()
-    operation = AddPartitions(one_name(name, named), wanted, by_hand)
-    operation.check()
-    with connected(bootstrap, properties, timeout) as session:
-        return change(session, operation, ChangeFlags(yes, dry_run, exit_code, form))
+    return AddPartitions(one_name(name, named), wanted, by_hand)
 
 
+@changing
 def delete_command(
+    session: Session,
     names: Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="The topics to delete.")] = None,
     named: TopicOption = None,
     if_exists: Annotated[bool, typer.Option("--if-exists", help="Accept a topic that does not exist.")] = False,
-    bootstrap: Bootstrap = None,
-    properties: Properties = None,
-    timeout: Timeout = DEFAULT_TIMEOUT,
-    form: Output = Format.TABLE,
-    yes: Yes = False,
-    dry_run: DryRun = False,
-    exit_code: ExitCode = False,
-) -> int:
+) -> Operation:
     """Delete topics with every record in them, and wait until they are gone.
 
     Asks first at a terminal; elsewhere -y is needed. Replaces kafka-topics --delete.
@@ -220,14 +243,11 @@ def delete_command(
       logctl topic delete orders -y
     """
     from logctl.admin.topic_changes import DeleteTopics
-    from logctl.cli.run import ChangeFlags, change
-    from logctl.cli.session import connected
 
     wanted = tuple(dict.fromkeys([*(names or []), *([named] if named else [])]))
     if not wanted:
         raise UsageError("no topic was named", "see `logctl topic delete --help`")
-    with connected(bootstrap, properties, timeout) as session:
-        return change(session, DeleteTopics(wanted, if_exists), ChangeFlags(yes, dry_run, exit_code, form))
+    return DeleteTopics(wanted, if_exists)
 
 
 # -- arguments -------------------------------------------------------------------------------------------------------
@@ -280,47 +300,13 @@ def parse_assignment(text: str) -> tuple[tuple[int, ...], ...]:
 
 # -- output ----------------------------------------------------------------------------------------------------------
 
-_LIST_COLUMNS = (
-    Column("NAME", lambda topic: topic["name"]),
-    Column("PARTITIONS", lambda topic: topic["partitions"], number=True),
-    Column("REPLICATION", lambda topic: topic["replication_factor"], number=True),
-    Column("ID", lambda topic: topic["id"], wide=True),
-    Column("INTERNAL", lambda topic: "yes" if topic["internal"] else "no", wide=True),
-)
-
-_PARTITION_COLUMNS = (
-    Column("PARTITION", lambda entry: entry["partition"], number=True),
-    Column("LEADER", lambda entry: "none" if entry["leader"] is None else entry["leader"], number=True),
-    Column("REPLICAS", lambda entry: _joined(entry["replicas"])),
-    Column("ISR", lambda entry: _joined(entry["isr"])),
-    Column("OFFLINE", lambda entry: _joined(entry["offline"]), wide=True),
-    Column("EPOCH", lambda entry: entry["leader_epoch"], number=True, wide=True),
-    Column("ELR", lambda entry: _joined(entry["elr"]), wide=True),
-    Column("LAST-KNOWN-ELR", lambda entry: _joined(entry["last_known_elr"]), wide=True),
-)
-
-
 def _joined(numbers: list[int] | None) -> str:
     if numbers is None:
         return "N/A"
     return ",".join(str(number) for number in numbers) or "-"
 
 
-def _listing(found: Found) -> View:
-    items = [
-        {
-            "name": topic.name,
-            "id": topic.id_text,
-            "partitions": len(topic.partitions),
-            "replication_factor": topic.replication_factor,
-            "internal": topic.internal,
-        }
-        for topic in found.topics
-    ]
-    return View("topics", items, _LIST_COLUMNS, found.failures, {"cluster_id": found.cluster_id})
-
-
-def _described(topic: Topic) -> dict[str, Any]:
+def _described(topic: Topic) -> DescribedTopic:
     return {
         "name": topic.name,
         "id": topic.id_text,
@@ -331,7 +317,7 @@ def _described(topic: Topic) -> dict[str, Any]:
     }
 
 
-def _partition_item(partition: Partition) -> dict[str, Any]:
+def _partition_item(partition: Partition) -> DescribedPartition:
     return {
         "partition": partition.number,
         "leader": partition.leader,
@@ -342,20 +328,6 @@ def _partition_item(partition: Partition) -> dict[str, Any]:
         "elr": None if partition.elr is None else list(partition.elr),
         "last_known_elr": None if partition.last_known_elr is None else list(partition.last_known_elr),
     }
-
-
-def _show_description(found: Found, form: Format, *, headers: bool) -> None:
-    items = [_described(topic) for topic in found.topics]
-    if form in (Format.TABLE, Format.WIDE):
-        columns = [column for column in _PARTITION_COLUMNS if form is Format.WIDE or not column.wide]
-        blocks = [_headline(item) + output.as_table(columns, item["partitions"], headers) for item in items]
-        output.write("\n".join(blocks))
-    elif form is Format.CSV:
-        rows = [{"topic": item["name"], **entry} for item in items for entry in item["partitions"]]
-        columns = [Column("TOPIC", lambda entry: entry["topic"]), *_PARTITION_COLUMNS]
-        output.write(output.as_csv(columns, rows, headers))
-    else:
-        output.show(View("topics", items, (), found.failures, {"cluster_id": found.cluster_id}), form)
 
 
 def _headline(item: Mapping[str, Any]) -> str:

@@ -148,7 +148,9 @@ def test_a_name_that_does_not_exist_leaves_the_others_standing(logctl: Logctl, p
     document = json.loads(done.out)
     assert [one["name"] for one in document["topics"]] == [f"{pair}.a"]
     assert document["complete"] is False
-    assert document["errors"] == [{"name": f"{pair}.c", "message": f"topic {pair}.c does not exist"}]
+    [error] = document["errors"]
+    assert (error["name"], error["message"]) == (f"{pair}.c", f"topic {pair}.c does not exist")
+    assert f"{pair}.b" in error["hint"]
     assert done.err == f"error: the answer is not complete\n  topic {pair}.c does not exist\n"
 
 
