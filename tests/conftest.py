@@ -1,13 +1,20 @@
-"""What every test may rely on: which engine to test, and no skip that nobody meant.
+"""What every test may rely on: which engine to test, no skip that nobody meant, and a home of its own.
 
     pytest --engine apache    the client and peer stories against Apache Kafka instead of our node ("both" for both)
     pytest --no-skips         a skipped test is a failure (continuous integration has everything a test needs)
+
+XDG_STATE_HOME and XDG_CONFIG_HOME name folders that no other test uses and that do not exist before somebody makes
+them: in the test's process and in those it starts.
 """
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Generator
-from typing import TypeVar
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final, TypeVar
 
 import pytest
 
@@ -24,6 +31,23 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "on_both: told on our node and on Apache Kafka unless --engine names one")
     config.addinivalue_line("markers", "needs(feature, ...): only for clients that do not lack these")
+    config.add_cleanup(_HOMES.cleanup)
+    _move_house()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _move_house()
+
+
+_HOMES: Final = TemporaryDirectory(prefix="logctl-homes-")
+_numbers = itertools.count()
+
+
+def _move_house() -> None:
+    home = Path(_HOMES.name, str(next(_numbers)))
+    os.environ["XDG_STATE_HOME"] = str(home / "state")
+    os.environ["XDG_CONFIG_HOME"] = str(home / "config")
 
 
 @pytest.hookimpl(wrapper=True)
