@@ -27,13 +27,19 @@ class Target(NamedTuple):
 class Session(NamedTuple):
     """A cluster to talk to, the time there is for it, and the timeout that a later deadline may be made of.
 
-    `memory` is where one round of --watch leaves what the next one compares with.
+    `memory` is where one round of --watch leaves what the next one compares with. `context`: the name of the context in
+    force, None without one; `guard`: what it asks before a change (none, confirm, type-name or read-only);
+    `expected_cluster_id`: the cluster it was made for. `target` is what the flags said.
     """
 
     cluster: Cluster
     deadline: Deadline
     timeout_s: float
     memory: dict[str, Any]
+    context: str | None = None
+    guard: str = "none"
+    expected_cluster_id: str | None = None
+    target: Target = Target()
 
     def renewed(self) -> Session:
         """The same, with all the time there was at first."""
@@ -46,7 +52,7 @@ def connected(target: Target, timeout: str) -> Iterator[Session]:
     timeout_s = parse_duration_s(timeout)
     known = parse_properties(target.properties)
     with Client(_addresses(target.bootstrap, known), known.client_id) as client:
-        yield Session(Cluster(client), Deadline(timeout_s), timeout_s, {})
+        yield Session(Cluster(client), Deadline(timeout_s), timeout_s, {}, target=target)
 
 
 def _addresses(bootstrap: str | None, properties: ClientProperties) -> list[Address]:
