@@ -7,6 +7,7 @@ that one pair. Control characters never reach a terminal raw, whoever put them i
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -151,19 +152,26 @@ def _titled(columns: Sequence[Column], title: str) -> Column:
 
 def _sorted(view: View, sort: str) -> View:
     column = _titled(view.columns, sort.removeprefix("-"))
-    key = column.key or column.cell
-
-    def place(entry: Mapping[str, Any]) -> tuple[int, Any]:
-        value = key(entry)
-        if isinstance(value, int | float):
-            return 0, value
-        return (2, "") if value in (None, "-", "") else (1, str(value))
-
-    down = sort.startswith("-")
     if view.nested is None:
-        return view._replace(items=sorted(view.items, key=place, reverse=down))
+        return view._replace(items=_in_order(view.items, column, sort.startswith("-")))
     field = view.nested.field
-    return view._replace(items=[{**item, field: sorted(item[field], key=place, reverse=down)} for item in view.items])
+    ordered = [{**item, field: _in_order(item[field], column, sort.startswith("-"))} for item in view.items]
+    return view._replace(items=ordered)
+
+
+def _in_order(items: Iterable[Mapping[str, Any]], column: Column, descending: bool) -> list[Mapping[str, Any]]:
+    """Numbers by value, then texts; what is unknown comes last either way."""
+    known: list[tuple[tuple[bool, Any], Mapping[str, Any]]] = []
+    unknown = []
+    for item in items:
+        value = (column.key or column.cell)(item)
+        if value in (None, "", "-"):
+            unknown.append(item)
+        else:
+            number = isinstance(value, int | float)
+            known.append(((not number, value if number else str(value)), item))
+    known.sort(key=lambda pair: pair[0], reverse=descending)
+    return [item for _, item in known] + unknown
 
 
 def _blocks(view: View, nested: Nested, columns: Sequence[Column], headers: bool) -> str:
@@ -207,13 +215,50 @@ def as_csv(columns: Sequence[Column], items: Iterable[Mapping[str, Any]], header
 
 
 def as_table(columns: Sequence[Column], items: Iterable[Mapping[str, Any]], headers: bool) -> str:
+    """Columns side by side; on a terminal cut to its width, in a pipe whole."""
     rows = [[neutral(str(column.cell(item))) for column in columns] for item in items]
-    if not rows and not headers:
+    if headers:
+        rows.insert(0, [column.title for column in columns])
+    if not rows:
         return ""
-    titles = [column.title for column in columns]
+    width = terminal_width()
+    if width is not None:
+        rows = fitted(rows, [column.number for column in columns], width)
     sides = ["right" if column.number else "left" for column in columns]
-    drawn = _tabulate()([titles, *rows] if headers else rows, tablefmt="plain", colalign=sides, disable_numparse=True)
+    drawn = _tabulate()(rows, tablefmt="plain", colalign=sides, disable_numparse=True)
     return "".join(f"{line.rstrip()}\n" for line in drawn.splitlines())
+
+
+def terminal_width() -> int | None:
+    """How wide the terminal is that stdout leads to; None when it leads elsewhere."""
+    if not sys.stdout.isatty():
+        return None
+    return os.get_terminal_size(sys.stdout.fileno()).columns or None
+
+
+_GAP: Final = 2
+_NARROWEST: Final = 10
+
+
+def fitted(rows: list[list[str]], numbers: Sequence[bool], width: int) -> list[list[str]]:
+    """The rows with their widest columns of text cut, so that a line has at most `width` characters where that can be;
+    numbers are never cut, and no text below ten characters."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(numbers))]
+    excess = sum(widths) + _GAP * (len(widths) - 1) - width
+    while excess > 0:
+        texts = [index for index, number in enumerate(numbers) if not number and widths[index] > _NARROWEST]
+        if not texts:
+            break
+        widest = max(texts, key=lambda index: widths[index])
+        second = max((widths[index] for index in texts if index != widest), default=_NARROWEST)
+        taken = min(excess, max(1, widths[widest] - max(second, _NARROWEST)))
+        widths[widest] -= taken
+        excess -= taken
+    return [[_cut(cell, widths[index]) for index, cell in enumerate(row)] for row in rows]
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def _tabulate() -> Callable[..., str]:
