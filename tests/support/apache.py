@@ -13,6 +13,7 @@ from support.ports import free_port
 
 from logctl.engine import apache
 
+HEAP = "512m"
 _IMPATIENT = {
     "group.initial.rebalance.delay.ms": "0",
     "broker.session.timeout.ms": "2000",  # until it ends, a killed broker may not register again
@@ -33,9 +34,11 @@ def classpath() -> str:
 
 
 @contextlib.contextmanager
-def apache_node(directory: Path, settings: Mapping[str, str] | None = None) -> Iterator[apache.ApacheNode]:
+def apache_node(
+    directory: Path, settings: Mapping[str, str] | None = None, *, heap: str = HEAP
+) -> Iterator[apache.ApacheNode]:
     """A running Apache Kafka broker in `directory`, stopped at the end and gone even if the test run is killed."""
-    node = new_apache_node(directory, settings)
+    node = new_apache_node(directory, settings, heap=heap)
     with _original_data_home():
         node.start()
     try:
@@ -44,7 +47,9 @@ def apache_node(directory: Path, settings: Mapping[str, str] | None = None) -> I
         node.stop()
 
 
-def new_apache_node(directory: Path, settings: Mapping[str, str] | None = None) -> apache.ApacheNode:
+def new_apache_node(
+    directory: Path, settings: Mapping[str, str] | None = None, *, heap: str = HEAP
+) -> apache.ApacheNode:
     """The same, not started."""
     classpath()
     return apache.ApacheNode(
@@ -52,7 +57,7 @@ def new_apache_node(directory: Path, settings: Mapping[str, str] | None = None) 
         free_port(),
         free_port(),
         settings={**_IMPATIENT, **(settings or {})},
-        heap="512m",
+        heap=heap,
         jvm_flags=("-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"),
         dies_with_parent=True,
     )
