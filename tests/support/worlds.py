@@ -13,6 +13,7 @@ an environment, a standard input and outputs of its own, and everything is put b
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
 import signal
@@ -117,7 +118,7 @@ class Witness:
         """What Apache's script (`kafka-topics`) prints. It must end with `code`."""
         main = SCRIPTS[script]
         where = "--bootstrap-server", self._world.bootstrap
-        subcommands_first = script in ("kafka-cluster",)
+        subcommands_first = script == "kafka-cluster"
         done = self._tools().run(main, *((*args, *where) if subcommands_first else (*where, *args)))
         assert done.code == code, f"{script} {' '.join(args)} ended with {done.code}: {done.stdout}{done.stderr}"
         return done.stdout
@@ -248,7 +249,7 @@ def _schema(path: tuple[str, ...], arguments: tuple[str, ...], env: tuple[tuple[
 
 
 def _wants_json(arguments: tuple[str, ...]) -> bool:
-    after = zip(arguments, arguments[1:], strict=False)
+    after = itertools.pairwise(arguments)
     spelt = ("-ojson", "--output=json")
     return any(pair in (("-o", "json"), ("--output", "json")) for pair in after) or any(w in spelt for w in arguments)
 

@@ -1,4 +1,4 @@
-"""The stage itself: the worlds are what they say, the command runs here as in a shell, the witnesses see what it did."""
+"""The stage itself: worlds are what they say, the command runs here as in a shell, the witnesses see what it did."""
 
 from __future__ import annotations
 
