@@ -12,6 +12,11 @@ def main() -> int:
 
         print(f"logctl {__version__}")
         return 0
+    if sys.argv[1:2] == ["__complete"]:
+        from logctl.cli.complete import answer
+
+        sys.stdout.write(answer(sys.argv[2:]))
+        return 0
     if sys.argv[1:2] in (["up"], ["node"]):
         from logctl.cli.foreground import quick_start
 

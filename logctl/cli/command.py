@@ -57,6 +57,8 @@ _CHANGING: Final[Flags] = {
     "exit_code": (options.ExitCode, False),
     "plan_file": (options.PlanFile, None),
 }
+FLAG_NAMES: Final = tuple({**_WATCHING, **_CHANGING})
+"""The parameters that the decorators add."""
 
 
 def talking(command: Callable[..., int | None]) -> Command:

@@ -25,12 +25,31 @@ COMMANDS: Final = {
     "record": "logctl.cli.record",
     "group": "logctl.cli.group",
     "config": "logctl.cli.config",
+    "completion": "logctl.cli.completion",
 }
 """First word -> the module whose `register(app)` adds it to the app."""
 
 
 def build(arguments: Sequence[str]) -> typer.Typer:
-    """The app with the commands that `arguments` can mean: one module when the first word names it, otherwise all."""
+    """The app with what `arguments` can mean: the one command that the first word names, or, for the help of the whole
+    and for a word that there is not, every word with its help and nothing behind it."""
+    app = _bare()
+    if arguments and arguments[0] in COMMANDS:
+        import_module(COMMANDS[arguments[0]]).register(app)
+    else:
+        _name_all(app)
+    return app
+
+
+def whole() -> typer.Typer:
+    """The app with every command."""
+    app = _bare()
+    for module in dict.fromkeys(COMMANDS.values()):
+        import_module(module).register(app)
+    return app
+
+
+def _bare() -> typer.Typer:
     app = typer.Typer(
         name="logctl",
         help="A durable log that speaks the Kafka protocol, and the suite that administers any cluster that does.",
@@ -41,10 +60,14 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
-    wanted = COMMANDS.get(arguments[0]) if arguments else None
-    for module in dict.fromkeys([wanted] if wanted else COMMANDS.values()):
-        import_module(module).register(app)
     return app
+
+
+def _name_all(app: typer.Typer) -> None:
+    from logctl.cli.complete import tree
+
+    for word, command in tree()["commands"].items():
+        app.add_typer(typer.Typer(help=f"{command['help']}."), name=word)
 
 
 def _root(

@@ -202,7 +202,7 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """The commands of the app with the words that call them."""
-    root: Any = typer.main.get_command(main.build(["--help"]))
+    root: Any = typer.main.get_command(main.whole())
     for first, found in root.commands.items():
         if hasattr(found, "commands"):
             yield from ((f"{first} {second}", one) for second, one in found.commands.items())
