@@ -3,10 +3,10 @@
 Theory of operation
 -------------------
 The shell runs `logctl __complete WORD...` at every Tab, the last word being the one that is typed, and reads
-candidates, one a line, with a tab and a few words of help behind it. That must be quick, so nothing here loads Typer: the tree of
-commands is a file (`tree.json`) that `cli/tree` writes from the app and a test keeps true, and live names are kept for
-half a minute in the user's cache folder, by the cluster that the words and the environment name. A cluster that does
-not answer is remembered too, for a few seconds, so that not every Tab waits for it.
+candidates, one a line, with a tab and a few words about each behind it. That must be quick, so nothing here loads
+Typer: the tree of commands is a file (`tree.json`) that `cli/tree` writes from the app and a test keeps true, and live
+names are kept for half a minute in the user's cache folder, by the cluster that the words and the environment name. A
+cluster that does not answer is remembered too, for a few seconds, so that not every Tab waits for it.
 
 A value is completed by what its place is called in the help: TOPIC, GROUP, BROKER, SETTING, CONTEXT; FILE and DIR are
 left to the shell.
