@@ -18,7 +18,7 @@ without any progress. What the partition no longer holds is said in a notice, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Backoff, Deadline
@@ -52,7 +52,9 @@ _MAX_WAIT_MS: Final = 500
 
 class ConsumeOptions(NamedTuple):
     """From where to where. `stop` None: follow for ever. `at_most`: so many records in all. `committed`: leave out what
-    belongs to open or aborted transactions. `timeout_s`: how long to go without progress when there is trouble."""
+    belongs to open or aborted transactions. `timeout_s`: how long to go without progress when there is trouble.
+    `keep` picks the records that are delivered and counted against `at_most`; `idle_s`: end when no record came for so
+    long, though more may come."""
 
     start: Position = BEGINNING
     stop: Position | None = END
@@ -60,10 +62,12 @@ class ConsumeOptions(NamedTuple):
     at_most: int | None = None
     committed: bool = False
     timeout_s: float = 30.0
+    keep: Callable[[Record], bool] | None = None
+    idle_s: float | None = None
 
 
 class Delivered(NamedTuple):
-    """Records of one partition, in order."""
+    """Records of one partition, in order. With a filter it may be that none of those that were read is left."""
 
     topic: str
     partition: int
@@ -110,6 +114,8 @@ class Consumer:
     def __init__(self, cluster: Cluster, topics: Sequence[str], options: ConsumeOptions) -> None:
         for topic in topics:
             check_name(topic)
+        self.scanned = 0
+        """How many records were read, wanted or not."""
         self._cluster = cluster
         self._topics = tuple(dict.fromkeys(topics))
         self._options = options
@@ -139,6 +145,11 @@ class Consumer:
         for place, found in held.items():
             stop = min(stops[place], found.end) if place in stops else None
             self._cursors[place] = _Cursor(place, self._within(place, starts[place], found), stop)
+
+    @property
+    def ahead(self) -> int:
+        """How many offsets lie before the places to stop at; what follows without end counts as none."""
+        return sum(max(0, cursor.stop - cursor.offset) for cursor in self._cursors.values() if cursor.stop is not None)
 
     def _places(self, deadline: Deadline) -> list[Place]:
         found = self._cluster.refresh(deadline, self._topics).topics
@@ -184,6 +195,7 @@ class Consumer:
     def _events(self) -> Iterator[Delivered | Notice]:
         if self._options.at_most == 0:
             return
+        idle = Deadline(self._options.idle_s or 0.0)
         while any(not cursor.finished for cursor in self._cursors.values()):
             if self._stale:
                 self._relearn()
@@ -198,6 +210,10 @@ class Consumer:
             yield from self._drain_notices()
             for portion in portions:
                 yield from self._unpack(portion)
+            if portions:
+                idle = Deadline(self._options.idle_s or 0.0)
+            elif self._options.idle_s is not None and idle.expired:
+                break
         yield from self._drain_notices()
 
     def _drain_notices(self) -> Iterator[Notice]:
@@ -220,7 +236,8 @@ class Consumer:
 
     def _request(self, places: list[Place]) -> FetchRequest:
         wanted = self._options.at_most
-        most = _SHORT_PARTITION_BYTES if wanted is not None and wanted <= _SHORT_COUNT else _PARTITION_BYTES
+        short = wanted is not None and wanted <= _SHORT_COUNT and self._options.keep is None
+        most = _SHORT_PARTITION_BYTES if short else _PARTITION_BYTES
         topics: dict[str, list[FetchPartition]] = {}
         for topic, number in places:
             offset = self._cursors[topic, number].offset
@@ -300,6 +317,7 @@ class Consumer:
 
     def _unpack(self, portion: _Portion) -> Iterator[Delivered]:
         (topic, number), stop = portion.cursor.place, portion.cursor.stop
+        keep = self._options.keep
         for batch in portion.batches:
             try:
                 records = list(iter_records(batch))
@@ -308,7 +326,10 @@ class Consumer:
             if records and (records[0].offset < portion.since or (stop is not None and records[-1].offset >= stop)):
                 end = (1 << 63) if stop is None else stop
                 records = [record for record in records if portion.since <= record.offset < end]
-            if records:
+            self.scanned += len(records)
+            if records and keep is not None:
+                yield Delivered(topic, number, [record for record in records if keep(record)])
+            elif records:
                 yield Delivered(topic, number, records)
 
     # -- trouble -----------------------------------------------------------------------------------------------------

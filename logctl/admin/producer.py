@@ -69,11 +69,14 @@ _SEQUENCE_LOST: Final = frozenset((errors.OUT_OF_ORDER_SEQUENCE_NUMBER, errors.U
 
 
 class ProduceOptions(NamedTuple):
-    """acks: 0, 1 or -1 (all). `timeout_s`: how long one batch may take, repetitions included."""
+    """acks: 0, 1 or -1 (all). `timeout_s`: how long one batch may take, repetitions included. `idempotent`: ask for a
+    producer id where acks and cluster allow it. `batch_bytes`: when a batch is full."""
 
     acks: int = -1
     compression: str = "none"
     timeout_s: float = 30.0
+    idempotent: bool = True
+    batch_bytes: int = BATCH_BYTES
 
 
 @dataclass(slots=True)
@@ -125,10 +128,19 @@ class _Flight(NamedTuple):
 
 
 class Producer:
-    """Sends to one topic; see the module's theory of operation. `now_ms` gives timestamps and chance."""
+    """Sends to one topic; see the module's theory of operation. `now_ms` gives timestamps and chance; `on_done` is told
+    the lines of each batch that was acknowledged."""
 
-    def __init__(self, cluster: Cluster, topic: str, options: ProduceOptions, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        topic: str,
+        options: ProduceOptions,
+        now_ms: Callable[[], int],
+        on_done: Callable[[list[int]], None] | None = None,
+    ) -> None:
         check_name(topic)
+        self._on_done = on_done
         self.topic = topic
         self.tally = Tally()
         self._cluster = cluster
@@ -163,7 +175,8 @@ class Producer:
         self._place(None, partition)
 
     def _new_identity(self, deadline: Deadline) -> tuple[int, int]:
-        if self._options.acks != -1 or not self._cluster.offers("InitProducerId"):
+        wanted = self._options.idempotent and self._options.acks == -1
+        if not wanted or not self._cluster.offers("InitProducerId"):
             return -1, -1
         from logctl.wire.messages.init_producer_id import InitProducerIdRequest
 
@@ -190,7 +203,7 @@ class Producer:
         lane.lines.append(line)
         lane.open_bytes += _size(record)
         self.tally.taken += 1
-        if lane.open_bytes >= BATCH_BYTES:
+        if lane.open_bytes >= self._options.batch_bytes:
             self._seal(lane)
             self._turn(0.0)
             while len(lane.sealed) >= _SEALED_MAX:
@@ -231,6 +244,13 @@ class Producer:
             self._turn(1.0)
         if self._halted is not None:
             raise self._halted
+
+    def push(self) -> None:
+        """Send what was taken so far, without waiting: only what lies behind a batch on its way stays and grows."""
+        for lane in self._lanes:
+            if not lane.sealed and not lane.flying:
+                self._seal(lane)
+        self._turn(0.0)
 
     def abandon(self) -> None:
         """Stop here: what is on its way counts as unknown."""
@@ -315,6 +335,7 @@ class Producer:
             elif self._options.acks == 0:
                 for _, batch in flight.loads:
                     self.tally.acknowledged += len(batch.records)
+                    self._tell_done(batch)
             else:
                 self._settle(flight)
 
@@ -377,10 +398,15 @@ class Producer:
         count = len(batch.records)
         self._backoff = Backoff()
         self.tally.acknowledged += count
+        self._tell_done(batch)
         lane.sequence = (lane.sequence + count) & 0x7FFFFFFF
         if base_offset >= 0:
             first, _ = self.tally.offsets.get(lane.number, (base_offset, 0))
             self.tally.offsets[lane.number] = first, base_offset + count - 1
+
+    def _tell_done(self, batch: _Batch) -> None:
+        if self._on_done is not None:
+            self._on_done(batch.lines)
 
     def _split(self, lane: _Lane, batch: _Batch) -> None:
         half = len(batch.records) // 2
