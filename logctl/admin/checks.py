@@ -9,8 +9,8 @@ one finding, so that a broker that is down gives a page and not a book.
 A check that cannot be made says so instead of being taken for healthy: as a warning when something is in the way (a
 broker that is silent, a permission that lacks), as an info when the cluster does not offer what it takes.
 
-`find` looks at what the checks named need and makes them. The executor's gates call it: a step may begin when nothing
-found is `serious`.
+`judge` tells everything that a view shows; `find` looks at what the checks named need and tells what is `serious`. The
+executor's gates call that: a step may begin when nothing is found.
 """
 
 from __future__ import annotations
@@ -251,7 +251,8 @@ def _offline_log_dirs(view: ClusterView, limits: Limits) -> Iterator[_Told]:
         for one in directories:
             if one.error is not None:
                 sentence = f"log directory {one.path} is offline ({one.error}), and the replicas in it with it"
-                yield _Told(Severity.CRITICAL, f"broker {broker}", sentence, "look at the disk, then restart the broker")
+                hint = "look at the disk, then restart the broker"
+                yield _Told(Severity.CRITICAL, f"broker {broker}", sentence, hint)
 
 
 def _not_looked_at(view: ClusterView) -> Iterator[_Told]:
@@ -326,12 +327,12 @@ def known(names: Iterable[str]) -> list[str]:
 def find(
     cluster: Cluster, names: Iterable[str], deadline: Deadline, limits: Limits = Limits()  # noqa: B008 - immutable
 ) -> list[Finding]:
-    """Look at the cluster once and make the checks named (all when none is): the worst findings first.
+    """Look at the cluster once and make the checks named (all when none is): the serious findings, the worst first.
 
     Raises UsageError for a name that there is not, Unreachable when nobody answers.
     """
     chosen = known(names)
-    return judge(look(cluster, deadline, parts_of(chosen)), chosen, limits)
+    return [one for one in judge(look(cluster, deadline, parts_of(chosen)), chosen, limits) if one.serious]
 
 
 def judge(

@@ -334,8 +334,9 @@ def test_a_controller_that_says_nothing_is_told() -> None:
 
 
 def test_what_a_cluster_does_not_offer_is_said_and_no_fault() -> None:
-    with ScriptedCluster(1, topics={"orders": [1]}) as scripted:
-        found = checked(scripted)
+    with ScriptedCluster(1, topics={"orders": [1]}) as scripted, Client(parse_addresses(scripted.bootstrap)) as client:
+        found = judge(look(Cluster(client), Deadline(10)))
+        assert find(Cluster(client), (), Deadline(10)) == [], "no gate is shut by it"
     assert {one.check for one in found} == {"full-log-dirs", "offline-log-dirs", "lagging-quorum", "stuck-moves"}
     assert verdict(found) == "healthy"
     assert found[0].sentence == (
