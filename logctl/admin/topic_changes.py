@@ -1,4 +1,4 @@
-"""Changing topics: create and delete, as operations and as the actions of their steps."""
+"""Changing topics: create, grow and delete, as operations and as the actions of their steps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,54 @@ from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
 from logctl.admin.observe import Resource, Snapshot, Topic, Wants
-from logctl.admin.operation import Change, Plan, Risk, Step
+from logctl.admin.operation import Change, Operation, Plan, Risk, Step, Undo
 from logctl.admin.routing import Cluster, refusal
-from logctl.admin.topics import check_name, unknown_topics
-from logctl.errors import LogctlError, OperationFailed, UsageError
+from logctl.admin.topics import Selection, check_name, unknown_topics
+from logctl.errors import Declined, LogctlError, OperationFailed, UsageError
 from logctl.wire import errors
+
+# -- several at once -------------------------------------------------------------------------------------------------
+
+
+class Together(NamedTuple):
+    """Several operations as one: looked at, planned, confirmed and verified together. What is wrong with one of them is
+    wrong with all, so long as nothing was done."""
+
+    title: str
+    operations: tuple[Operation, ...]
+
+    def check(self) -> None:
+        """Raises what the first of them raises."""
+        for operation in self.operations:
+            operation.check()
+
+    def wants(self) -> Wants:
+        return merged([operation.wants() for operation in self.operations])
+
+    def plan(self, snapshot: Snapshot) -> Plan:
+        plans = [operation.plan(snapshot) for operation in self.operations]
+        return Plan(
+            self.title,
+            tuple(change for plan in plans for change in plan.changes),
+            tuple(step for plan in plans for step in plan.steps),
+            tuple(note for plan in plans for note in plan.notes),
+            tuple(dict.fromkeys(warning for plan in plans for warning in plan.warnings)),
+            snapshot.cluster_id,
+            merged([plan.wants for plan in plans if plan.steps]),
+        )
+
+
+def merged(wants: list[Wants]) -> Wants:
+    """Everything that each of them wants."""
+    every = any(one.topics is None for one in wants)
+    return Wants(
+        None if every else tuple(dict.fromkeys(name for one in wants for name in one.topics or ())),
+        any(one.configs for one in wants),
+        any(one.near for one in wants),
+        tuple(dict.fromkeys(entity for one in wants for entity in one.settings)),
+        tuple(dict.fromkeys(look for one in wants for look in one.looks)),
+    )
+
 
 # -- creating --------------------------------------------------------------------------------------------------------
 
@@ -39,8 +82,15 @@ class CreateTopic(NamedTuple):
         existing = snapshot.topics.get(self.name)
         if existing is not None:
             return self._already_there(title, existing, snapshot)
-        change = Change(Resource("topic", self.name), None, self._after())
-        step = Step("topic.create", self._sentence(), self._arguments())
+        there = Resource("topic", self.name)
+        change = Change(there, None, self._after())
+        back = Undo(
+            "topic.delete",
+            f"delete topic {self.name} with every record that was written to it since",
+            {"name": self.name},
+            Risk.DESTRUCTIVE,
+        )
+        step = Step("topic.create", self._sentence(), self._arguments(), about=(there,), undo=back)
         return Plan(title, (change,), (step,), (), self._warnings(), snapshot.cluster_id, self.wants())
 
     def check(self) -> None:
@@ -85,10 +135,10 @@ class CreateTopic(NamedTuple):
 
     def _sentence(self) -> str:
         if self.assignment:
-            return f"create topic {self.name} with {_count(len(self.assignment), 'partition')} placed as given"
+            return f"create topic {self.name} with {count(len(self.assignment), 'partition')} placed as given"
         partitions = "the cluster's default of partitions"
         if self.partitions is not None:
-            partitions = _count(self.partitions, "partition")
+            partitions = count(self.partitions, "partition")
         factor = "the cluster's replication factor"
         if self.replication_factor is not None:
             factor = f"replication factor {self.replication_factor}"
@@ -161,12 +211,14 @@ class AddPartitions(NamedTuple):
         title = f"add partitions to topic {self.name}"
         have = len(topic.partitions)
         if have == self.total:
-            return Plan(title, notes=(f"topic {self.name} has {_count(have, 'partition')} already",))
+            note = f"topic {self.name} has {count(have, 'partition')} already"
+            return Plan(title, notes=(note,), cluster_id=snapshot.cluster_id)
         self._check_growth(have)
-        change = Change(Resource("topic", self.name), {"partitions": have}, {"partitions": self.total})
-        sentence = f"add {_count(self.total - have, 'partition')} to topic {self.name}, which has {have}"
+        there = Resource("topic", self.name)
+        change = Change(there, {"partitions": have}, {"partitions": self.total})
+        sentence = f"add {count(self.total - have, 'partition')} to topic {self.name}, which has {have}"
         arguments = {"name": self.name, "total": self.total, "assignment": [list(one) for one in self.assignment]}
-        step = Step("topic.add_partitions", sentence, arguments)
+        step = Step("topic.add_partitions", sentence, arguments, about=(there,))
         warning = "records with a key may go to another partition than before, and there is no way back to fewer"
         return Plan(title, (change,), (step,), (), (warning,), snapshot.cluster_id, Wants((self.name,)))
 
@@ -178,7 +230,7 @@ class AddPartitions(NamedTuple):
             )
         if self.assignment and len(self.assignment) != self.total - have:
             raise UsageError(
-                f"replicas are given for {_count(len(self.assignment), 'partition')}, but {self.total - have} are new"
+                f"replicas are given for {count(len(self.assignment), 'partition')}, but {self.total - have} are new"
             )
 
 
@@ -201,34 +253,66 @@ def add_partitions(cluster: Cluster, arguments: Mapping[str, Any], deadline: Dea
 
 
 class DeleteTopics(NamedTuple):
-    """Delete topics with everything in them."""
+    """Delete topics with everything in them: names and shell patterns, or those that `regex` matches. The cluster's own
+    topics are safe from it unless `internal`."""
 
     names: tuple[str, ...]
     if_exists: bool = False
+    regex: str | None = None
+    internal: bool = False
 
     def check(self) -> None:
-        """Any name may be deleted, even one that could not be created today."""
+        """Any name may be deleted, even one that could not be created today. Raises UsageError."""
+        self._selection().check()
+        if not self.names and self.regex is None:
+            raise UsageError("no topic was named", "see `logctl topic delete --help`")
 
     def wants(self) -> Wants:
-        return Wants(self.names, near=not self.if_exists)
+        return self._selection().wants()
 
     def plan(self, snapshot: Snapshot) -> Plan:
-        title = "delete " + (f"topic {self.names[0]}" if len(self.names) == 1 else _count(len(self.names), "topic"))
+        selection = self._selection()
         for failure in snapshot.failures.values():
             raise failure
-        absent = [name for name in self.names if name not in snapshot.topics]
+        named = selection.exact()
+        absent = [name for name in named if name not in snapshot.topics]
         if absent and not self.if_exists:
-            raise unknown_topics(absent, snapshot.names)
-        present = [snapshot.topics[name] for name in self.names if name in snapshot.topics]
+            raise unknown_topics(absent, snapshot.names or tuple(snapshot.topics))
+        matched = [name for name in sorted(snapshot.topics) if name not in named and selection.includes(name, False)]
+        chosen = [snapshot.topics[name] for name in (*named, *matched) if name in snapshot.topics]
+        present = [topic for topic in chosen if self.internal or not topic.internal]
+        if any(topic.internal for topic in chosen if topic.name in named) and not self.internal:
+            raise _not_ours(next(topic.name for topic in chosen if topic.internal))
         return Plan(
-            title,
+            self._title(present),
             tuple(Change(Resource("topic", topic.name), _brief(topic), None) for topic in present),
             tuple(_deletion(topic) for topic in present),
-            tuple(f"topic {name} does not exist" for name in absent),
+            (*(f"topic {name} does not exist" for name in absent), *self._spared(chosen, present)),
             tuple(f"topic {topic.name} is the cluster's own" for topic in present if topic.internal),
             snapshot.cluster_id,
-            Wants(self.names),
+            Wants(tuple(topic.name for topic in present)),
         )
+
+    def _selection(self) -> Selection:
+        return Selection(self.names, self.regex, missing_ok=self.if_exists)
+
+    def _title(self, present: list[Topic]) -> str:
+        only = self.names[0] if len(self.names) == 1 and self.names == self._selection().exact() else None
+        if only is None and len(present) == 1:
+            only = present[0].name
+        return "delete " + (f"topic {only}" if only is not None else count(len(present), "topic"))
+
+    def _spared(self, chosen: list[Topic], present: list[Topic]) -> list[str]:
+        notes = [f"topic {topic.name} is the cluster's own and is left" for topic in chosen if topic not in present]
+        if not chosen and self._selection().exact() != self.names:
+            notes.append(f"no topic matches {', '.join(self.names)}")
+        if not chosen and self.regex is not None:
+            notes.append(f"no topic matches {self.regex}")
+        return notes
+
+
+def _not_ours(name: str) -> Declined:
+    return Declined(f"topic {name} is the cluster's own", "add --internal to delete it all the same")
 
 
 def _brief(topic: Topic) -> dict[str, Any]:
@@ -236,8 +320,8 @@ def _brief(topic: Topic) -> dict[str, Any]:
 
 
 def _deletion(topic: Topic) -> Step:
-    sentence = f"delete topic {topic.name}, its {_count(len(topic.partitions), 'partition')} and every record in it"
-    return Step("topic.delete", sentence, {"name": topic.name}, Risk.DESTRUCTIVE)
+    sentence = f"delete topic {topic.name}, its {count(len(topic.partitions), 'partition')} and every record in it"
+    return Step("topic.delete", sentence, {"name": topic.name}, Risk.DESTRUCTIVE, (Resource("topic", topic.name),))
 
 
 def delete(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadline, dry: bool) -> dict[Any, Any]:
@@ -260,7 +344,8 @@ def _outcome(result: Any, verb: str) -> LogctlError | None:
     return refusal(f"cannot {verb} topic {result.name}", result.error_code, result.error_message)
 
 
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """'1 topic', '2 topics'."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
