@@ -92,7 +92,7 @@ def reading(listing: Listing, *, watch: bool = False) -> Callable[[Callable[...,
                 view = command(session, **own)
             output.lay_out(view, layout)
             output.finish(view.errors)
-            return None
+            return view.code
 
         decorated = _with_flags(command, _WATCHING if watch else _READING, run)
         decorated.listing = listing  # type: ignore[attr-defined]

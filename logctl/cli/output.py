@@ -72,7 +72,8 @@ class Listing(NamedTuple):
 
 
 class View(NamedTuple):
-    """A listing with what was found. `errors` tells what could not be told, by name."""
+    """A listing with what was found. `errors` tells what could not be told, by name. `code`: the exit code, where what
+    was found is not well."""
 
     noun: str
     items: Sequence[Mapping[str, Any]]
@@ -80,6 +81,7 @@ class View(NamedTuple):
     errors: Mapping[str, LogctlError] = MappingProxyType({})
     extra: Mapping[str, Any] = MappingProxyType({})
     nested: Nested | None = None
+    code: int = 0
 
     def document(self) -> dict[str, Any]:
         return {
