@@ -15,7 +15,7 @@ from pathlib import Path
 
 from support.ports import free_port
 
-from logctl.engine.apache import ApacheNode, answers_api_versions
+from logctl.engine.apache import ApacheNode, answers
 
 BROKERS = ("apache", "logctl")
 
@@ -63,7 +63,7 @@ class OurNode:
             command = [sys.executable, "-m", "logctl", "node", "start", "--config", str(config)]
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         deadline = time.monotonic() + timeout_s
-        while not answers_api_versions("127.0.0.1", self.port):
+        while not answers(f"127.0.0.1:{self.port}", 2.0):
             assert self.process.poll() is None, (self.directory / "node.log").read_text()
             assert time.monotonic() < deadline, "our node did not answer"
             time.sleep(0.001)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import uuid
 from pathlib import Path
 
 import pytest
@@ -157,7 +158,7 @@ def test_a_cluster_id_is_never_taken_for_an_option(monkeypatch: pytest.MonkeyPat
             self.bytes = bytes([first]) + bytes(15)
 
     drawn = iter([Drawn(0xFB), Drawn(0xFB), Drawn(0x00)])  # 0xFB is spelt "-w"
-    monkeypatch.setattr(apache.uuid, "uuid4", lambda: next(drawn))
+    monkeypatch.setattr(uuid, "uuid4", lambda: next(drawn))
     assert apache.new_cluster_id() == "A" * 22
 
 
@@ -174,7 +175,7 @@ def test_a_broker_keeps_its_topics_through_stop_and_kill(tmp_path: Path) -> None
         assert not node.running
         node.start()
         node.kill()
-        assert not apache.answers_api_versions(node.host, node.port)
+        assert not apache.answers(node.address, 2.0)
         node.start()
         listed = apache.run_tool(*topics, node.address, "--list")
     assert listed.stdout.split() == ["kept"]
