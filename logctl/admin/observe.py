@@ -57,6 +57,7 @@ OBSERVERS: Final = {
     "acl": "logctl.admin.acls:observe_acls",
     "quota": "logctl.admin.quotas:observe_quotas",
     "transaction": "logctl.admin.transactions:observe_transactions",
+    "open-transaction": "logctl.admin.transactions:observe_open",
 }
 """Kind of resource -> module:function that looks at resources of it."""
 

@@ -23,6 +23,7 @@ COMMANDS: Final = {
     "node": "logctl.cli.node",
     "topic": "logctl.cli.topic",
     "record": "logctl.cli.record",
+    "txn": "logctl.cli.txn",
     "group": "logctl.cli.group",
     "config": "logctl.cli.config",
     "completion": "logctl.cli.completion",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from logctl.cli.record_consume import consume_command
+from logctl.cli.record_offsets import offsets_command
 from logctl.cli.record_produce import produce_command
 
 
@@ -13,4 +14,5 @@ def register(app: typer.Typer) -> None:
     record = typer.Typer(no_args_is_help=True, help="Write records to topics, read them, and check what is there.")
     record.command("produce")(produce_command)
     record.command("consume")(consume_command)
+    record.command("offsets")(offsets_command)
     app.add_typer(record, name="record")
