@@ -177,7 +177,10 @@ def _in_order(items: Iterable[Mapping[str, Any]], column: Column, descending: bo
 
 
 def _blocks(view: View, nested: Nested, columns: Sequence[Column], headers: bool) -> str:
-    return "\n".join(nested.headline(item) + as_table(columns, item[nested.field], headers) for item in view.items)
+    def rows(item: Mapping[str, Any]) -> str:
+        return as_table(columns, item[nested.field], headers) if item[nested.field] else ""
+
+    return "\n".join(nested.headline(item) + rows(item) for item in view.items)
 
 
 def _csv_of(view: View, columns: Sequence[Column], headers: bool) -> str:
