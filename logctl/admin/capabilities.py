@@ -8,12 +8,15 @@ the commands that cannot do without it. The APIs by which nodes deal with each o
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from logctl.admin.client import Gathered
 from logctl.admin.deadline import Deadline
 from logctl.admin.link import NotOffered
-from logctl.admin.routing import Cluster
+from logctl.admin.routing import Cluster, refusal
 from logctl.wire.api import API, BY_NAME
+
+_PATIENCE_S: Final = 5.0
 
 
 class Capability(NamedTuple):
@@ -250,3 +253,39 @@ def _common(ranges: Iterable[tuple[int, int]]) -> tuple[int, int] | None:
         return None
     lowest, highest = max(low for low, _ in known), min(high for _, high in known)
     return (lowest, highest) if lowest <= highest else None
+
+
+def ask_each(cluster: Cluster, deadline: Deadline) -> Gathered:
+    """The ApiVersions answer of every broker that the cluster lists, by its id; a broker that refuses is missing.
+
+    A silent broker costs a few seconds.
+    """
+    from logctl import __version__
+    from logctl.wire.messages.api_versions import ApiVersionsRequest
+
+    request = ApiVersionsRequest(client_software_name="logctl", client_software_version=__version__)
+    gathered = cluster.scatter(dict.fromkeys(cluster.brokers, request), deadline.at_most(_PATIENCE_S))
+    refused = {
+        node: refusal(f"what broker {node} offers", answer.error_code)
+        for node, answer in gathered.answers.items()
+        if answer.error_code
+    }
+    answers = {node: answer for node, answer in gathered.answers.items() if node not in refused}
+    return Gathered(answers, {**gathered.missing, **refused})
+
+
+def served(answers: Mapping[int, Any]) -> dict[int, dict[int, tuple[int, int]]]:
+    """Broker -> key -> versions, of the answers of `ask_each`."""
+    return {
+        node: {one.api_key: (one.min_version, one.max_version) for one in answer.api_keys}
+        for node, answer in answers.items()
+    }
+
+
+def usable(key: int, offered: tuple[int | None, int | None]) -> int | None:
+    """The newest version of an API that we speak too; None where there is none."""
+    lowest, highest = offered
+    if key not in API or lowest is None or highest is None:
+        return None
+    chosen = min(highest, API[key].versions.highest)
+    return chosen if chosen >= max(lowest, API[key].request.versions.lowest) else None
