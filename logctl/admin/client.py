@@ -10,9 +10,10 @@ import selectors
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
+from logctl.admin.channel import Access, Secured
 from logctl.admin.deadline import Deadline
 from logctl.admin.link import Address, Call, Link, State
-from logctl.errors import DeadlineExceeded, LogctlError, Unreachable, UsageError
+from logctl.errors import AccessDenied, DeadlineExceeded, LogctlError, Unreachable, UsageError
 from logctl.wire.schema import Message
 
 _NEXT_ADDRESS_AFTER_S: Final = 1.0
@@ -34,11 +35,15 @@ class Gathered(NamedTuple):
 
 
 class Client:
-    """Links to the brokers of one cluster. `bootstrap` is where to begin; the rest is learnt from metadata."""
+    """Links to the brokers of one cluster. `bootstrap` is where to begin; the rest is learnt from metadata. `access`:
+    how its listeners are entered; without it in plaintext and without a login."""
 
-    def __init__(self, bootstrap: Sequence[Address], client_id: str = "logctl") -> None:
+    def __init__(
+        self, bootstrap: Sequence[Address], client_id: str = "logctl", access: Access | None = None
+    ) -> None:
         self.bootstrap = list(bootstrap)
         self._client_id = client_id
+        self._access = access or Access()
         self._links: dict[Address, Link] = {}
 
     def __enter__(self) -> Client:
@@ -103,7 +108,7 @@ class Client:
         for address in self.bootstrap:
             tried.append(self._link(address))
             self._drive(lambda: _settled(tried), deadline.at_most(_NEXT_ADDRESS_AFTER_S))
-            if _ready(tried):
+            if _ready(tried) or _turned_away(tried):
                 break
         self._drive(lambda: _settled(tried), deadline)
         for link in tried:
@@ -116,13 +121,17 @@ class Client:
         if link is not None and link.state is State.READY and not link.busy:
             link.notice_end()
         if link is None or link.state is State.CLOSED:
-            link = self._links[address] = Link(address, self._client_id)
+            link = self._links[address] = Link(address, self._client_id, self._access)
             link.open()
         return link
 
     def versions(self, address: Address) -> dict[int, tuple[int, int]]:
         """The API versions the broker at `address` offers: known once it has answered anything."""
         return self._link(address).versions
+
+    def secured(self, address: Address) -> Secured | None:
+        """What TLS agreed on with the broker at `address`; None in plaintext."""
+        return self._link(address).secured
 
     def _drive(self, enough: Callable[[], bool], deadline: Deadline) -> None:
         while not enough():
@@ -147,11 +156,19 @@ def _ready(links: list[Link]) -> bool:
     return any(link.state is State.READY for link in links)
 
 
+def _turned_away(links: list[Link]) -> LogctlError | None:
+    """A broker that answered and said no: the others would say the same, and may count the attempts."""
+    said_no = (link.failure for link in links)
+    return next((failure for failure in said_no if isinstance(failure, AccessDenied | UsageError)), None)
+
+
 def _settled(links: list[Link]) -> bool:
-    return _ready(links) or all(link.state is State.CLOSED for link in links)
+    return _ready(links) or _turned_away(links) is not None or all(link.state is State.CLOSED for link in links)
 
 
 def _nobody(tried: list[Link], deadline: Deadline) -> LogctlError:
+    if (no := _turned_away(tried)) is not None:
+        return no
     failures = [link.failure for link in tried]
     if len(failures) == 1 and failures[0] is not None and not isinstance(failures[0], Unreachable):
         return failures[0]

@@ -6,7 +6,11 @@ A link connects, asks ApiVersions, and then sends the calls submitted to it in o
 Nothing here blocks: `Client` watches the sockets of all links and calls `advance` on those that are ready, so that many
 brokers are asked at once and a silent one costs only its own answer.
 
-    RESTING -> CONNECTING -> NEGOTIATING -> READY -> CLOSED
+    RESTING -> CONNECTING -> SECURING -> NEGOTIATING -> AUTHENTICATING -> READY -> CLOSED
+
+SECURING is the handshake of TLS (admin/channel) and AUTHENTICATING the dialogue of SASL (admin/login), where the
+cluster's listeners want them. A login may hold for a while only (KIP-368): the link goes back to AUTHENTICATING in
+time, behind the calls that were sent and before those that were not.
 
 A name may resolve to several addresses; each is tried in turn until one answers. Whatever ends the link is one
 sentence in `failure`, and every call that waited on it gets that as its error.
@@ -20,23 +24,30 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logctl import __version__
-from logctl.errors import LogctlError, OperationFailed, Unreachable
+from logctl.admin.channel import WRITE_PARTS, Access, Channel, Secured
+from logctl.errors import AccessDenied, LogctlError, OperationFailed, Unreachable
 from logctl.wire import errors
 from logctl.wire.api import API, API_VERSIONS
 from logctl.wire.frames import LENGTH, read_response_header
 from logctl.wire.primitives import MalformedMessage
 from logctl.wire.schema import Message
 
+if TYPE_CHECKING:
+    from logctl.admin.login import LoginDialogue
+
 RESPONSE_LIMIT_BYTES: Final = 128 << 20
 """No answer of a Kafka broker is larger; a larger announcement is another protocol talking."""
 
 _HEADER: Final = struct.Struct(">hhih")
-_WRITE_PARTS: Final = 64
+_RENEW_AFTER: Final = 0.85
+"""The share of a login's lifetime after which it is renewed."""
 
 
 class Address(NamedTuple):
@@ -52,7 +63,9 @@ class Address(NamedTuple):
 class State(Enum):
     RESTING = "resting"
     CONNECTING = "connecting"
+    SECURING = "securing"
     NEGOTIATING = "negotiating"
+    AUTHENTICATING = "authenticating"
     READY = "ready"
     CLOSED = "closed"
 
@@ -89,16 +102,35 @@ class Call:
         return self.response
 
 
+class _OwnCall(Call):
+    """A request of the link itself; `then` takes its answer."""
+
+    __slots__ = ("then",)
+
+    def __init__(self, request: Message, then: Callable[[Call], None]) -> None:
+        super().__init__(request)
+        self.then = then
+
+
+_OPENING: Final = (State.CONNECTING, State.SECURING, State.NEGOTIATING, State.AUTHENTICATING)
+
+
 class Link:
     """A connection to the broker at `address`; see the module's theory of operation."""
 
-    def __init__(self, address: Address, client_id: str) -> None:
+    def __init__(self, address: Address, client_id: str, access: Access | None = None) -> None:
         self.address = address
         self.state = State.RESTING
         self.failure: LogctlError | None = None
         self.versions: dict[int, tuple[int, int]] = {}
+        self.secured: Secured | None = None
         self._client_id = client_id.encode()
+        self._access = access or Access()
+        self._login: LoginDialogue | None = None
+        self._renew_at_s: float | None = None
+        self._answered = 0
         self._socket: socket.socket | None = None
+        self._channel: Channel | None = None
         self._candidates: list[Any] = []
         self._refusals: list[str] = []
         self._queue: deque[Call] = deque()
@@ -117,6 +149,8 @@ class Link:
     def submit(self, call: Call) -> None:
         """Send `call` as soon as the broker's versions are known; fails it at once on a link that is closed."""
         call.link = self
+        if self.state is State.READY and self._renew_at_s is not None and time.monotonic() >= self._renew_at_s:
+            self._begin_login()
         if self.state is State.CLOSED:
             call.error = self.failure
         elif self.state is State.READY:
@@ -135,16 +169,20 @@ class Link:
         self._connect_next()
 
     def fileno(self) -> int:
-        return self._socket.fileno() if self._socket is not None else -1
+        end = self._channel or self._socket
+        return end.fileno() if end is not None else -1
 
     @property
     def wants_write(self) -> bool:
+        if self.state is State.SECURING:
+            assert self._channel is not None
+            return self._channel.handshake_wants_write
         return self.state is State.CONNECTING or bool(self._outgoing)
 
     @property
     def busy(self) -> bool:
         """Something is under way: an answer is awaited or bytes wait to be written."""
-        return self.state in (State.CONNECTING, State.NEGOTIATING) or bool(self._asked) or bool(self._outgoing)
+        return self.state in _OPENING or bool(self._asked) or bool(self._outgoing)
 
     def advance(self, *, readable: bool, writable: bool) -> None:
         """The socket is ready: do what can be done without blocking."""
@@ -152,25 +190,22 @@ class Link:
             if self.state is State.CONNECTING:
                 self._finish_connecting()
                 return
+            if self.state is State.SECURING:
+                self._secure()
+                return
             if writable:
                 self._flush()
             if readable:
                 self._receive()
         except OSError as error:
-            self._close(Unreachable(f"{self.address}: {_reason(error)}"))
+            self._close(self._explain_error(error))
         except MalformedMessage as error:
             self._close(OperationFailed(f"{self.address} sent an answer that cannot be read: {error}"))
 
     def notice_end(self) -> None:
         """While nothing is under way: has the broker hung up meanwhile, as it does with idle connections?"""
-        assert self._socket is not None
-        try:
-            gone = self._socket.recv(1, socket.MSG_PEEK) == b""
-        except BlockingIOError:
-            return
-        except OSError:
-            gone = True
-        if gone:
+        assert self._channel is not None
+        if self._channel.ended():
             self.close()
 
     def close(self) -> None:
@@ -180,8 +215,13 @@ class Link:
         """Why nothing came from here before the deadline, as far as this end can tell."""
         if self.state is State.CONNECTING:
             return f"{self.address}: no answer to the connection attempt"
+        if self.state is State.SECURING:
+            return f"{self.address}: accepted the connection but did not answer TLS"
         if self.state is State.NEGOTIATING:
-            return f"{self.address}: accepted the connection but said nothing; is it a plaintext Kafka listener?"
+            wanted = "Kafka listener" if self.secured else "plaintext Kafka listener"
+            return f"{self.address}: accepted the connection but said nothing; is it a {wanted}?"
+        if self.state is State.AUTHENTICATING:
+            return f"{self.address}: did not answer the login"
         return f"{self.address}: did not answer in time"
 
     # -- connecting --------------------------------------------------------------------------------------------------
@@ -218,12 +258,32 @@ class Link:
             self._refuse(_reason(OSError(code, "")))
             self._connect_next()
             return
+        try:
+            self._channel = self._access.channel(self._socket, self.address.host)
+        except ValueError as error:
+            self._close(Unreachable(f"{self.address}: TLS cannot name this host ({error})"))
+            return
+        except (LogctlError, OSError) as error:
+            self._close(error if isinstance(error, LogctlError) else self._explain_error(error))
+            return
+        self.state = State.SECURING
+        self._secure()
+
+    def _secure(self) -> None:
+        assert self._channel is not None
+        try:
+            if not self._channel.handshake():
+                return
+        except OSError as error:
+            self._close(self._explain_error(error))
+            return
+        self.secured = self._channel.secured()
         self.state = State.NEGOTIATING
         self._ask_versions(API[API_VERSIONS].versions.highest)
 
     def _ask_versions(self, version: int) -> None:
         request = API[API_VERSIONS].request(client_software_name="logctl", client_software_version=__version__)
-        call = Call(request)
+        call = _OwnCall(request, self._learn_versions)
         call.version = version
         self._write(call)
 
@@ -239,9 +299,46 @@ class Link:
             self._close(OperationFailed(f"{self.address} refused to negotiate: {info.name}: {info.meaning}"))
             return
         self.versions = known
+        if self._access.login is None:
+            self._welcome()
+        else:
+            self._begin_login()
+
+    def _welcome(self) -> None:
         self.state = State.READY
-        while self._queue:
+        self._answered = 0
+        while self._queue and self.state is State.READY:
             self._send(self._queue.popleft())
+
+    # -- logging in --------------------------------------------------------------------------------------------------
+
+    def _begin_login(self) -> None:
+        from logctl.admin.login import LoginDialogue
+
+        assert self._access.login is not None
+        self.state = State.AUTHENTICATING
+        self._login = LoginDialogue(self._access.login, str(self.address))
+        self._ask(self._login.begin())
+
+    def _ask(self, request: Message) -> None:
+        call = _OwnCall(request, self._login_answered)
+        self._send(call)
+        if call.error is not None:
+            self._close(call.error)
+
+    def _login_answered(self, call: Call) -> None:
+        assert self._login is not None
+        try:
+            following = self._login.proceed(call.response)
+        except LogctlError as error:
+            self._close(error)
+            return
+        if following is not None:
+            self._ask(following)
+            return
+        lifetime_ms = self._login.lifetime_ms
+        self._renew_at_s = time.monotonic() + lifetime_ms / 1000 * _RENEW_AFTER if lifetime_ms > 0 else None
+        self._welcome()
 
     def version_for(self, request: Message) -> int:
         """The newest version of the request both ends speak. Raises NotOffered."""
@@ -280,14 +377,14 @@ class Link:
         try:
             self._flush()
         except OSError as error:
-            self._close(Unreachable(f"{self.address}: {_reason(error)}"))
+            self._close(self._explain_error(error))
 
     def _flush(self) -> None:
-        assert self._socket is not None
+        assert self._channel is not None
         while self._outgoing:
-            batch = [self._outgoing[i] for i in range(min(len(self._outgoing), _WRITE_PARTS))]
+            batch = [self._outgoing[i] for i in range(min(len(self._outgoing), WRITE_PARTS))]
             try:
-                written = self._socket.sendmsg(batch)
+                written = self._channel.send(batch)
             except BlockingIOError:
                 return
             self._written_bytes += written
@@ -313,10 +410,9 @@ class Link:
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def _receive(self) -> None:
-        assert self._socket is not None
-        while self._socket is not None:
+        while self._channel is not None:
             try:
-                count = self._socket.recv_into(memoryview(self._incoming)[self._filled :])
+                count = self._channel.receive(memoryview(self._incoming)[self._filled :])
             except BlockingIOError:
                 return
             if count == 0:
@@ -352,8 +448,10 @@ class Link:
         except MalformedMessage:
             self._asked.appendleft((number, call))
             raise
-        if self.state is State.NEGOTIATING:
-            self._learn_versions(call)
+        if isinstance(call, _OwnCall):
+            call.then(call)
+        else:
+            self._answered += 1
 
     # -- ending ------------------------------------------------------------------------------------------------------
 
@@ -362,9 +460,10 @@ class Link:
             return
         self.state = State.CLOSED
         self.failure = failure
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
+        for open_end in (self._channel, self._socket):
+            if open_end is not None:
+                open_end.close()
+        self._channel = self._socket = None
         for call in [*(call for _, call in self._asked), *(call for _, call in self._unsent), *self._queue]:
             if not call.done:
                 call.error = failure
@@ -373,18 +472,33 @@ class Link:
         self._queue.clear()
         self._outgoing.clear()
 
+    def _explain_error(self, error: OSError) -> LogctlError:
+        known = self._channel.explain(error, str(self.address)) if self._channel is not None else None
+        return known or Unreachable(f"{self.address}: {_reason(error)}")
+
     def _explain_end(self) -> LogctlError:
         if self.state is State.NEGOTIATING:
             return Unreachable(
                 f"{self.address}: closed the connection without answering",
-                "the port may expect TLS, or another protocol than Kafka's",
+                "the listener may ask for a certificate of this side (ssl.keystore.location)"
+                if self.secured
+                else "the port may expect TLS (security.protocol=SSL), or another protocol than Kafka's",
+            )
+        if self.state is State.AUTHENTICATING:
+            return AccessDenied(f"{self.address}: closed the connection during the login")
+        if self._access.login is None and not self._answered:
+            protocol = "SASL_SSL" if self.secured else "SASL_PLAINTEXT"
+            return Unreachable(
+                f"{self.address}: closed the connection at the first request",
+                f"the listener may ask for a login: security.protocol={protocol}, sasl.mechanism, sasl.username",
             )
         return Unreachable(f"{self.address}: closed the connection")
 
     def _explain_length(self, start: bytes) -> LogctlError:
         if start[0] in (0x14, 0x15, 0x16) and start[1] == 3:
             return Unreachable(
-                f"{self.address}: speaks TLS, and logctl spoke plaintext", "use the port of a PLAINTEXT listener"
+                f"{self.address}: speaks TLS, and logctl spoke plaintext",
+                "set security.protocol=SSL (or SASL_SSL), or use the port of a PLAINTEXT listener",
             )
         if start in (b"HTTP", b"<htm", b"<!DO"):
             return Unreachable(f"{self.address}: speaks HTTP, not the Kafka protocol", "check the port number")

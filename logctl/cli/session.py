@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
-from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
-from logctl.admin.link import Address
-from logctl.admin.properties import ClientProperties, parse_properties
 from logctl.admin.routing import Cluster
 from logctl.cli.options import parse_duration_s
-from logctl.errors import UsageError
+from logctl.cli.target import Target, approach
 
-
-class Target(NamedTuple):
-    """Which cluster the flags name, and how to talk to it; None where nothing was said."""
-
-    bootstrap: str | None = None
-    context: str | None = None
-    command_config: str | None = None
-    properties: Sequence[str] = ()
+__all__ = ["Session", "Target", "connected"]
 
 
 class Session(NamedTuple):
@@ -48,23 +38,28 @@ class Session(NamedTuple):
 
 @contextmanager
 def connected(target: Target, timeout: str) -> Iterator[Session]:
-    """The session that the common flags describe. Nothing is sent yet. Raises UsageError."""
+    """The session that the common flags describe. Nothing is sent yet. Raises UsageError.
+
+    At its end, a cluster that is not the one its context was made for is warned about: changes refuse it themselves.
+    """
     timeout_s = parse_duration_s(timeout)
-    known = parse_properties(target.properties)
-    with Client(_addresses(target.bootstrap, known), known.client_id) as client:
-        yield Session(Cluster(client), Deadline(timeout_s), timeout_s, {}, target=target)
+    found = approach(target)
+    for sentence in found.warnings:
+        _warn(sentence)
+    context = found.context
+    with found.client() as client:
+        session = Session(Cluster(client), Deadline(timeout_s), timeout_s, {}, target=target)
+        if context is not None:
+            session = session._replace(
+                context=context.name, guard=context.guard, expected_cluster_id=context.cluster_id
+            )
+        yield session
+    met = session.cluster.cluster_id
+    if session.expected_cluster_id and met and met != session.expected_cluster_id:
+        _warn(f"context {session.context} expects cluster {session.expected_cluster_id}, and this is cluster {met}")
 
 
-def _addresses(bootstrap: str | None, properties: ClientProperties) -> list[Address]:
-    given = bootstrap or properties.bootstrap_servers
-    if given:
-        return parse_addresses(given)
-    from logctl.local import default_address
+def _warn(sentence: str) -> None:
+    from logctl.cli.output import warn
 
-    found = default_address()
-    if found is None:
-        raise UsageError(
-            "no cluster was named, and no local node is running",
-            "start one with `logctl up`, or name a cluster with -b HOST:PORT",
-        )
-    return [Address(*found)]
+    warn(sentence)
