@@ -10,12 +10,14 @@ import typer
 
 from logctl import local
 from logctl.cli.foreground import given_settings, run_config
+from logctl.cli.node_listing import register_listing
 from logctl.cli.options import NoHeaders, Output
 from logctl.cli.output import Column, Format, View, note, show
 from logctl.cli.up import Data, LogFormat, Settings
 from logctl.errors import UsageError
 
 node_app = typer.Typer(name="node", help="Run, prepare and look at nodes on this machine.", no_args_is_help=True)
+register_listing(node_app)
 
 Config = Annotated[
     Path | None,
