@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "up": "logctl.cli.up",
     "down": "logctl.cli.up",
     "node": "logctl.cli.node",
+    "cluster": "logctl.cli.cluster",
     "topic": "logctl.cli.topic",
     "record": "logctl.cli.record",
     "txn": "logctl.cli.txn",
