@@ -121,6 +121,12 @@ def describe_topics(cluster: Cluster, selection: Selection, deadline: Deadline, 
     return found
 
 
+def list_partitions(cluster: Cluster, selection: Selection, deadline: Deadline) -> Found:
+    """As `describe_topics`, with what each topic needs in sync instead of its settings."""
+    found = describe_topics(cluster, selection, deadline, settings=False)
+    return found._replace(min_isr=min_isr_of(cluster, [topic.name for topic in found.topics], deadline))
+
+
 def pages(cluster: Cluster, selection: Selection, deadline: Deadline, *, settings: bool = True) -> Iterator[Found]:
     """What `describe_topics` answers, a page of topics at a time; at least one page."""
     selection.check()

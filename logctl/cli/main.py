@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "node": "logctl.cli.node",
     "cluster": "logctl.cli.cluster",
     "topic": "logctl.cli.topic",
+    "partition": "logctl.cli.partition",
+    "logdir": "logctl.cli.logdir",
     "record": "logctl.cli.record",
     "txn": "logctl.cli.txn",
     "group": "logctl.cli.group",

@@ -1,47 +1,64 @@
-"""logctl topic: list, describe, create, add-partitions, delete.
+"""logctl topic: list, describe, size; what changes topics is in `topic_changes`.
 
 What a command works with is imported when it runs: its help and its usage errors cost nothing but Typer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 import typer
 
-from logctl.cli import output
-from logctl.cli.command import changing, reading
+from logctl.cli import output, topic_changes
+from logctl.cli.command import reading
 from logctl.cli.output import Column, Listing, Nested, View
-from logctl.errors import UsageError
+from logctl.cli.units import count_text, size_text
 
 if TYPE_CHECKING:
     from logctl.admin.observe import Partition, Topic
-    from logctl.admin.operation import Operation
-    from logctl.admin.topics import Selection
+    from logctl.admin.partitions import Move
+    from logctl.admin.sizes import TopicSize
+    from logctl.admin.topics import Found, Selection
     from logctl.cli.session import Session
 
 Patterns = Annotated[
     list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Names or shell patterns ('order*'); all by default.")
 ]
 Regex = Annotated[
-    str | None, typer.Option("--topic", metavar="REGEX", help="A regular expression instead, as kafka-topics takes it.")
+    str | None,
+    typer.Option(
+        "--topic", metavar="REGEX", help="A regular expression instead, as kafka-topics takes it; a name means itself."
+    ),
 ]
-TopicOption = Annotated[
-    str | None, typer.Option("--topic", metavar="TOPIC", help="The name, as kafka-topics takes it.")
-]
+TopicId = Annotated[str | None, typer.Option("--topic-id", metavar="ID", help="The topic with this id.")]
+IfExists = Annotated[bool, typer.Option("--if-exists", help="Accept names that do not exist.")]
 ExcludeInternal = Annotated[bool, typer.Option("--exclude-internal", help="Leave out the cluster's own topics.")]
+WithOverrides = Annotated[
+    bool, typer.Option("--topics-with-overrides", help="Only topics on which settings were made.")
+]
+UnderReplicated = Annotated[
+    bool, typer.Option("--under-replicated-partitions", help="Only partitions with too few replicas in sync.")
+]
+Unavailable = Annotated[
+    bool, typer.Option("--unavailable-partitions", help="Only partitions without a leader that is there.")
+]
+UnderMinIsr = Annotated[
+    bool, typer.Option("--under-min-isr-partitions", help="Only partitions below min.insync.replicas: writes fail.")
+]
+AtMinIsr = Annotated[
+    bool, typer.Option("--at-min-isr-partitions", help="Only partitions that are one replica away from that.")
+]
 
 
 def register(app: typer.Typer) -> None:
     """Add `logctl topic`."""
-    topic = typer.Typer(no_args_is_help=True, help="List, describe, create, enlarge and delete topics.")
+    topic = typer.Typer(no_args_is_help=True, help="List, describe, measure and change topics.")
     topic.command("list")(list_command)
     topic.command("ls", hidden=True)(list_command)
     topic.command("describe")(describe_command)
-    topic.command("create")(create_command)
-    topic.command("add-partitions")(add_partitions_command)
-    topic.command("delete")(delete_command)
+    topic.command("size")(size_command)
+    topic_changes.register(topic)
     app.add_typer(topic, name="topic")
 
 
@@ -49,7 +66,7 @@ class ListedTopic(TypedDict):
     name: str
     id: Annotated[str, "the topic's id, as base64"]
     partitions: int
-    replication_factor: Annotated[int, "replicas of the first partition"]
+    replication_factor: Annotated[int, "replicas of the first partition, without those that a move is adding"]
     internal: Annotated[bool, "the cluster's own"]
 
 
@@ -60,6 +77,8 @@ class DescribedPartition(TypedDict):
     replicas: Annotated[list[int], "broker ids, the preferred leader first"]
     isr: Annotated[list[int], "broker ids of the in-sync replicas"]
     offline: Annotated[list[int], "broker ids of the replicas that cannot be reached"]
+    adding: Annotated[list[int] | None, "broker ids a move is adding; null where the cluster does not tell"]
+    removing: Annotated[list[int] | None, "broker ids a move will remove; null where the cluster does not tell"]
     elr: Annotated[list[int] | None, "eligible leader replicas (KIP-966); null where the cluster does not tell"]
     last_known_elr: Annotated[list[int] | None, "null where the cluster does not tell"]
 
@@ -68,7 +87,7 @@ class DescribedTopic(TypedDict):
     name: str
     id: Annotated[str, "the topic's id, as base64"]
     internal: Annotated[bool, "the cluster's own"]
-    replication_factor: Annotated[int, "replicas of the first partition"]
+    replication_factor: Annotated[int, "replicas of the first partition, without those that a move is adding"]
     configs: Annotated[dict[str, str], "the settings made on the topic itself"]
     partitions: list[DescribedPartition]
 
@@ -99,6 +118,8 @@ DESCRIBED = Listing(
         Column("REPLICAS", lambda entry: _joined(entry["replicas"])),
         Column("ISR", lambda entry: _joined(entry["isr"])),
         Column("OFFLINE", lambda entry: _joined(entry["offline"]), wide=True),
+        Column("ADDING", lambda entry: _joined(entry["adding"]), wide=True),
+        Column("REMOVING", lambda entry: _joined(entry["removing"]), wide=True),
         Column("EPOCH", lambda entry: entry["leader_epoch"], number=True, wide=True),
         Column("ELR", lambda entry: _joined(entry["elr"]), wide=True),
         Column("LAST-KNOWN-ELR", lambda entry: _joined(entry["last_known_elr"]), wide=True),
@@ -108,9 +129,57 @@ DESCRIBED = Listing(
 )
 
 
+class BrokerSize(TypedDict):
+    broker: int
+    replicas: Annotated[int, "replicas that the broker has of the topic"]
+    size_bytes: Annotated[int | None, "bytes of their segments; null where the broker did not tell"]
+
+
+class SizedTopic(TypedDict):
+    name: str
+    partitions: int
+    leader_size_bytes: Annotated[int | None, "what the topic holds: bytes at the leaders; null when one did not tell"]
+    size_bytes: Annotated[int, "what it takes on disk: bytes of all replicas that were told of"]
+    complete: Annotated[bool, "every broker that has a replica told how large it is"]
+    brokers: list[BrokerSize]
+
+
+SIZED = Listing(
+    "topics",
+    SizedTopic,
+    (
+        Column("NAME", lambda topic: topic["name"]),
+        Column("PARTITIONS", lambda topic: topic["partitions"], number=True),
+        Column(
+            "SIZE",
+            lambda topic: size_text(topic["leader_size_bytes"]),
+            number=True,
+            key=lambda topic: topic["leader_size_bytes"],
+        ),
+        Column(
+            "ON-DISK",
+            lambda topic: size_text(topic["size_bytes"]) + ("" if topic["complete"] else "+"),
+            number=True,
+            key=lambda topic: topic["size_bytes"],
+        ),
+    ),
+    also=OfCluster,
+)
+_BY_BROKER: Final = (
+    Column("BROKER", lambda entry: entry["broker"], number=True),
+    Column("REPLICAS", lambda entry: count_text(entry["replicas"]), number=True),
+    Column("SIZE", lambda entry: size_text(entry["size_bytes"]), number=True, key=lambda entry: entry["size_bytes"]),
+)
+
+
 @reading(LISTED)
 def list_command(
-    session: Session, topics: Patterns = None, regex: Regex = None, exclude_internal: ExcludeInternal = False
+    session: Session,
+    topics: Patterns = None,
+    regex: Regex = None,
+    exclude_internal: ExcludeInternal = False,
+    with_overrides: WithOverrides = False,
+    if_exists: Annotated[bool, typer.Option("--if-exists", hidden=True)] = False,
 ) -> View:
     """List topics.
 
@@ -120,182 +189,97 @@ def list_command(
     Example:
       logctl topic list 'order*' -o json
     """
-    from logctl.admin.topics import list_topics
+    from logctl.admin.topics import describe_topics, list_topics
 
-    found = list_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
-    items: list[ListedTopic] = [
-        {
-            "name": topic.name,
-            "id": topic.id_text,
-            "partitions": len(topic.partitions),
-            "replication_factor": topic.replication_factor,
-            "internal": topic.internal,
-        }
-        for topic in found.topics
-    ]
-    return LISTED.view(items, found.failures, cluster_id=found.cluster_id)
+    meant = _selection(topics, regex, exclude_internal, missing_ok=if_exists)
+    look = describe_topics if with_overrides else list_topics
+    found = look(session.cluster, meant, session.deadline)
+    return LISTED.view(
+        [_listed(topic) for topic in found.topics if topic.configs or not with_overrides],
+        found.failures,
+        cluster_id=found.cluster_id,
+    )
 
 
-@reading(DESCRIBED)
+@reading(DESCRIBED, watch=True)
 def describe_command(
-    session: Session, topics: Patterns = None, regex: Regex = None, exclude_internal: ExcludeInternal = False
+    session: Session,
+    topics: Patterns = None,
+    regex: Regex = None,
+    topic_id: TopicId = None,
+    exclude_internal: ExcludeInternal = False,
+    with_overrides: WithOverrides = False,
+    under_replicated: UnderReplicated = False,
+    unavailable: Unavailable = False,
+    under_min_isr: UnderMinIsr = False,
+    at_min_isr: AtMinIsr = False,
+    if_exists: IfExists = False,
 ) -> View:
     """Show topics with their settings and every partition's leader, replicas and in-sync replicas.
 
+    With a filter: the partitions it holds for, by the rules of kafka-topics.
     Replaces kafka-topics --describe.
 
     \b
     Example:
       logctl topic describe orders
     """
+    from logctl.admin import partitions
     from logctl.admin.topics import describe_topics
 
-    found = describe_topics(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
-    items = [_described(topic) for topic in found.topics]
-    return DESCRIBED.view(items, found.failures, cluster_id=found.cluster_id)
+    meant = _selection(topics, regex, exclude_internal, topic_id, if_exists)
+    found = describe_topics(session.cluster, meant, session.deadline)
+    flags = {
+        partitions.UNDER_REPLICATED: under_replicated,
+        partitions.OFFLINE: unavailable,
+        partitions.UNDER_MIN_ISR: under_min_isr,
+        partitions.AT_MIN_ISR: at_min_isr,
+    }
+    faults = {name for name, wanted in flags.items() if wanted}
+    chosen = [_only(topic, found, faults) for topic in found.topics if topic.configs or not with_overrides]
+    items = [_described(topic, whole, found) for topic, whole in chosen if topic.partitions or not faults]
+    view = DESCRIBED.view(items, found.failures, cluster_id=found.cluster_id)
+    return view._replace(columns=_with_moves(view.columns)) if found.moving else view
 
 
-@changing
-def create_command(
+@reading(SIZED, watch=True)
+def size_command(
     session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="TOPIC", help="The topic's name.")] = None,
-    named: TopicOption = None,
-    partitions: Annotated[
-        int | None, typer.Option("--partitions", help="How many; the cluster's default if not given.")
-    ] = None,
-    replication_factor: Annotated[
-        int | None, typer.Option("--replication-factor", help="Replicas of each; the cluster's default if not given.")
-    ] = None,
-    config: Annotated[
-        list[str] | None, typer.Option("--config", metavar="NAME=VALUE", help="A setting. May be repeated.")
-    ] = None,
-    assignment: Annotated[
-        str | None,
-        typer.Option("--replica-assignment", metavar="1:2,2:3", help="Brokers of each partition, instead of counts."),
-    ] = None,
-    if_not_exists: Annotated[bool, typer.Option("--if-not-exists", help="Accept a topic that exists already.")] = False,
-) -> Operation:
-    """Create a topic, and wait until the cluster shows it.
+    topics: Patterns = None,
+    regex: Regex = None,
+    exclude_internal: ExcludeInternal = False,
+    by_broker: Annotated[bool, typer.Option("--by-broker", help="What each broker holds of each topic.")] = False,
+) -> View:
+    """Show how many bytes topics hold, and how many they take on the disks of all replicas.
 
-    Replaces kafka-topics --create.
+    A broker that does not answer leaves the others standing; `+` marks a sum that it is missing from.
+    Replaces kafka-log-dirs --describe, added up.
 
     \b
     Example:
-      logctl topic create orders --partitions 6 --config retention.ms=86400000
+      logctl topic size --sort -size
     """
-    from logctl.admin.topic_changes import CreateTopic
+    from logctl.admin.sizes import topic_sizes
 
-    return CreateTopic(
-        one_name(name, named),
-        partitions,
-        replication_factor,
-        parse_configs(config or []),
-        parse_assignment(assignment) if assignment is not None else (),
-        if_not_exists,
+    found = topic_sizes(session.cluster, _selection(topics, regex, exclude_internal), session.deadline)
+    view = SIZED.view([_sized(topic) for topic in found.topics], found.failures, cluster_id=found.cluster_id)
+    if not by_broker:
+        return view
+    return view._replace(columns=_BY_BROKER, nested=Nested("brokers", "TOPIC", _size_headline))
+
+
+def _selection(
+    names: list[str] | None,
+    regex: str | None,
+    exclude_internal: bool,
+    topic_id: str | None = None,
+    missing_ok: bool = False,
+) -> Selection:
+    from logctl.admin.topics import selection_of
+
+    return selection_of(
+        names or (), regex, internal=not exclude_internal, topic_id=topic_id, missing_ok=missing_ok
     )
-
-
-@changing
-def add_partitions_command(
-    session: Session,
-    name: Annotated[str | None, typer.Argument(metavar="TOPIC", help="The topic's name.")] = None,
-    total: Annotated[int | None, typer.Argument(metavar="TOTAL", help="How many partitions it shall have.")] = None,
-    named: TopicOption = None,
-    partitions: Annotated[
-        int | None, typer.Option("--partitions", metavar="TOTAL", help="The same, as kafka-topics takes it.")
-    ] = None,
-    assignment: Annotated[
-        str | None,
-        typer.Option("--replica-assignment", metavar="1:2,2:3", help="Brokers of each new partition."),
-    ] = None,
-) -> Operation:
-    """Give a topic more partitions: TOTAL is their number afterwards.
-
-    Records with a key may go to another partition than before, and partitions cannot be taken away again.
-    Replaces kafka-topics --alter --partitions.
-
-    \b
-    Example:
-      logctl topic add-partitions orders 12
-    """
-    from logctl.admin.topic_changes import AddPartitions
-
-    wanted = total if total is not None else partitions
-    if wanted is None or (partitions is not None and partitions != wanted):
-        raise UsageError("say how many partitions the topic shall have", "see `logctl topic add-partitions --help`")
-    by_hand = parse_assignment(assignment) if assignment is not None else ()
-    return AddPartitions(one_name(name, named), wanted, by_hand)
-
-
-@changing
-def delete_command(
-    session: Session,
-    names: Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="The topics to delete.")] = None,
-    named: TopicOption = None,
-    if_exists: Annotated[bool, typer.Option("--if-exists", help="Accept a topic that does not exist.")] = False,
-) -> Operation:
-    """Delete topics with every record in them, and wait until they are gone.
-
-    Asks first at a terminal; elsewhere -y is needed. Replaces kafka-topics --delete.
-
-    \b
-    Example:
-      logctl topic delete orders -y
-    """
-    from logctl.admin.topic_changes import DeleteTopics
-
-    wanted = tuple(dict.fromkeys([*(names or []), *([named] if named else [])]))
-    if not wanted:
-        raise UsageError("no topic was named", "see `logctl topic delete --help`")
-    return DeleteTopics(wanted, if_exists)
-
-
-# -- arguments -------------------------------------------------------------------------------------------------------
-
-
-def _selection(names: list[str] | None, regex: str | None, exclude_internal: bool) -> Selection:
-    from logctl.admin.topics import Selection
-
-    return Selection(tuple(names or ()), regex, internal=not exclude_internal)
-
-
-def one_name(argument: str | None, option: str | None) -> str:
-    """The one topic that the argument or --topic names. Raises UsageError."""
-    if argument and option and argument != option:
-        raise UsageError(f"two topics were named: {argument} and {option}")
-    name = argument or option
-    if not name:
-        raise UsageError("no topic was named", "see `logctl topic create --help`")
-    return name
-
-
-def parse_configs(pairs: list[str]) -> dict[str, str]:
-    """['retention.ms=1000'] as a dictionary. Raises UsageError."""
-    configs: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        if not equals or not name.strip():
-            raise UsageError(f"--config {pair}: a setting has the form name=value")
-        if name.strip() in configs:
-            raise UsageError(f"--config {name.strip()} is given twice")
-        configs[name.strip()] = value.strip()
-    return configs
-
-
-def parse_assignment(text: str) -> tuple[tuple[int, ...], ...]:
-    """'1:2,2:3' as the replicas of each partition, as kafka-topics takes it. Raises UsageError."""
-    try:
-        assignment = tuple(tuple(int(broker) for broker in part.split(":")) for part in text.split(","))
-    except ValueError:
-        raise UsageError(
-            f"--replica-assignment {text}: broker ids joined by ':' were expected, partitions joined by ','"
-        ) from None
-    for number, replicas in enumerate(assignment):
-        if len(set(replicas)) != len(replicas):
-            raise UsageError(f"--replica-assignment {text}: partition {number} names a broker twice")
-        if len(replicas) != len(assignment[0]):
-            raise UsageError(f"--replica-assignment {text}: every partition needs the same number of replicas")
-    return assignment
 
 
 # -- output ----------------------------------------------------------------------------------------------------------
@@ -306,28 +290,85 @@ def _joined(numbers: list[int] | None) -> str:
     return ",".join(str(number) for number in numbers) or "-"
 
 
-def _described(topic: Topic) -> DescribedTopic:
+def _listed(topic: Topic) -> ListedTopic:
+    return {
+        "name": topic.name,
+        "id": topic.id_text,
+        "partitions": len(topic.partitions),
+        "replication_factor": topic.replication_factor,
+        "internal": topic.internal,
+    }
+
+
+def _only(topic: Topic, found: Found, faults: set[str]) -> tuple[Topic, Topic]:
+    """The topic with the partitions that have one of these faults, and the whole topic."""
+    from logctl.admin.partitions import FAULTS, STILL, Seen
+
+    if not faults:
+        return topic, topic
+    moving, least = found.moving or {}, found.min_isr.get(topic.name)
+
+    def kept(one: Partition) -> bool:
+        seen = Seen(one, moving.get((topic.name, one.number), STILL), least, found.live)
+        return any(FAULTS[name](seen) for name in faults)
+
+    return topic._replace(partitions=tuple(one for one in topic.partitions if kept(one))), topic
+
+
+def _described(topic: Topic, whole: Topic, found: Found) -> DescribedTopic:
+    from logctl.admin.partitions import STILL, replication_factor
+
+    moving = found.moving
+    rows = [
+        partition_row(one, None if moving is None else moving.get((topic.name, one.number), STILL))
+        for one in topic.partitions
+    ]
     return {
         "name": topic.name,
         "id": topic.id_text,
         "internal": topic.internal,
-        "replication_factor": topic.replication_factor,
+        "replication_factor": replication_factor(whole, moving),
         "configs": topic.configs or {},
-        "partitions": [_partition_item(partition) for partition in topic.partitions],
+        "partitions": rows,
     }
 
 
-def _partition_item(partition: Partition) -> DescribedPartition:
+def partition_row(one: Partition, move: Move | None) -> DescribedPartition:
     return {
-        "partition": partition.number,
-        "leader": partition.leader,
-        "leader_epoch": partition.leader_epoch,
-        "replicas": list(partition.replicas),
-        "isr": list(partition.isr),
-        "offline": list(partition.offline),
-        "elr": None if partition.elr is None else list(partition.elr),
-        "last_known_elr": None if partition.last_known_elr is None else list(partition.last_known_elr),
+        "partition": one.number,
+        "leader": one.leader,
+        "leader_epoch": one.leader_epoch,
+        "replicas": list(one.replicas),
+        "isr": list(one.isr),
+        "offline": list(one.offline),
+        "adding": None if move is None else list(move.adding),
+        "removing": None if move is None else list(move.removing),
+        "elr": None if one.elr is None else list(one.elr),
+        "last_known_elr": None if one.last_known_elr is None else list(one.last_known_elr),
     }
+
+
+def _with_moves(columns: Sequence[Column]) -> list[Column]:
+    """While something is moving, everybody sees what comes and goes."""
+    return [one._replace(wide=False) if one.title in ("ADDING", "REMOVING") else one for one in columns]
+
+
+def _sized(topic: TopicSize) -> SizedTopic:
+    return {
+        "name": topic.name,
+        "partitions": topic.partitions,
+        "leader_size_bytes": topic.leader_bytes,
+        "size_bytes": topic.all_bytes,
+        "complete": topic.complete,
+        "brokers": [
+            {"broker": one.broker, "replicas": one.replicas, "size_bytes": one.size_bytes} for one in topic.brokers
+        ],
+    }
+
+
+def _size_headline(item: Mapping[str, Any]) -> str:
+    held, disk = size_text(item["leader_size_bytes"]), size_text(item["size_bytes"])
+    return output.neutral(f"topic {item['name']}, {held}, {disk} on disk") + "\n"
 
 
 def _headline(item: Mapping[str, Any]) -> str:
