@@ -1,8 +1,18 @@
 """How far behind a group is: what it has committed, against where its partitions end.
 
-Offsets are asked of each coordinator once, for all its groups; ends of each leader once, for all partitions of all
-groups. The end is the high watermark: records of unfinished transactions count. A partition without a commit has no
-lag, and neither has one whose end nobody could tell.
+Theory of operation
+-------------------
+Offsets are asked of each coordinator once, for all of its groups; edges of each leader, for all partitions of all of
+them (see `partition_edges`). The end is the last stable offset, because that is as far as a reader of transactions can
+get: records of a transaction still open are no lag yet. A partition without a commit has no lag, and neither has one
+whose end nobody could tell; both are None, never 0.
+
+Two things take a look at the records themselves (`record_glance`), one Fetch per leader and a batch for each partition
+that lags: the age of the oldest unread record, and whether there is one at all, for what lies between the commit and
+the end may be nothing but the marks that transactions leave. `times` says when that is worth it.
+
+Share groups have no commits. They begin at a start offset, and newer clusters tell their lag themselves, because
+records behind the start may be finished already.
 """
 
 from __future__ import annotations
@@ -12,37 +22,49 @@ from typing import Any, Final, NamedTuple
 
 from logctl.admin.coordinators import Coordinators, Said, newest
 from logctl.admin.deadline import Deadline
-from logctl.admin.groups import Found, Group, Member, Selection, describe_groups
-from logctl.admin.positions import Place, offsets_request
-from logctl.admin.routing import Cluster, refusal
+from logctl.admin.group_kinds import IDLE_STATES, SHARE, Group, Member
+from logctl.admin.groups import Found, Listed, Selection, describe, meant, unknown_group
+from logctl.admin.groups import list_groups as list_all
+from logctl.admin.partition_edges import Edges, edges
+from logctl.admin.positions import Place
+from logctl.admin.record_glance import Span, glance
+from logctl.admin.routing import Cluster
 from logctl.errors import LogctlError, OperationFailed
-from logctl.wire import errors
-from logctl.wire.primitives import ZERO_UUID
 
-_LATEST: Final = -1
 _FIRST_FETCH_OF_MANY: Final = 8
+FEW: Final = 200
+"""So many lagging partitions are looked into without being asked to."""
 
-
-class Commit(NamedTuple):
-    """The next offset to read, the epoch of the last record read (-1 unknown), and the note that came with it."""
-
-    offset: int
-    leader_epoch: int
-    metadata: str
+Entries = dict[str, list[Any]]
+"""Topic -> what the wire tells of its partitions."""
 
 
 class PartitionLag(NamedTuple):
-    """`member` reads it now, if any does; `end` is None when nobody could tell."""
+    """One partition of a group. `committed`: the next offset to read, None without a commit (of a share group: where it
+    begins); `start`, `end`, `log_end`: the first offset there is, the last stable one, and the log's end; None when
+    nobody could tell. `member` reads it now, if any does. `oldest_ms`: time of the oldest unread record, where it was
+    looked for; `read_all`: that look found nothing left to read. `told` is the lag as the cluster counts it."""
 
     topic: str
     partition: int
-    commit: Commit | None
+    committed: int | None
+    leader_epoch: int
+    metadata: str
+    start: int | None
     end: int | None
+    log_end: int | None
     member: Member | None
+    told: int | None = None
+    oldest_ms: int | None = None
+    read_all: bool = False
 
     @property
     def lag(self) -> int | None:
-        return None if self.commit is None or self.end is None else self.end - self.commit.offset
+        if self.told is not None:
+            return self.told
+        if self.committed is None or self.end is None:
+            return None
+        return 0 if self.read_all else max(0, self.end - self.committed)
 
 
 class GroupLag(NamedTuple):
@@ -54,35 +76,61 @@ class GroupLag(NamedTuple):
     @property
     def total(self) -> int | None:
         """The sum of what is known; None when nothing is."""
-        known = [entry.lag for entry in self.partitions if entry.lag is not None]
+        known = [lag for lag in (entry.lag for entry in self.partitions) if lag is not None]
         return sum(known) if known else None
 
+    @property
+    def oldest_ms(self) -> int | None:
+        return min((entry.oldest_ms for entry in self.partitions if entry.oldest_ms is not None), default=None)
 
-def lag_of_groups(cluster: Cluster, selection: Selection, deadline: Deadline) -> Found:
-    """The lag of the groups selected; `groups` of the answer are GroupLag. Raises as `describe_groups`."""
+
+def lag_of_groups(
+    cluster: Cluster, selection: Selection, deadline: Deadline, *, times: bool | None = None
+) -> Found:
+    """The lag of the groups selected; `groups` of the answer are GroupLag.
+
+    `times`: look into the records of lagging partitions; None: when these are few. Raises OperationFailed, with near
+    names, when none of the groups named exists.
+    """
     coordinators = Coordinators(cluster)
-    described = describe_groups(coordinators, selection, deadline)
-    failures = dict(described.failures)
-    groups = {group.name: group for group in described.groups}
-    together = newest(cluster, "OffsetFetch", deadline) >= _FIRST_FETCH_OF_MANY
-    fetched = coordinators.ask(groups, _offsets_of, _read_offsets, deadline, together=together)
-    failures.update(fetched.failures)
-    readers = {name: _readers(groups[name]) for name in fetched.found}
-    commits = _named(cluster, fetched.found, [place for of in readers.values() for place in of], deadline)
-    places = {place for name in commits for place in (*commits[name], *readers[name])}
-    ends = _ends(cluster, places, failures, deadline)
-    lags = [_lag(groups[name], commits[name], readers[name], ends) for name in sorted(commits)]
-    return Found(lags, failures, cluster.cluster_id)
+    groups, failures = _groups(coordinators, selection, deadline)
+    fresh: set[str] = set()
+    positions = positions_of(coordinators, groups, failures, deadline, fresh)
+    readers = {name: _readers(groups[name]) for name in positions}
+    wanted = _wanted(positions, readers)
+    if not fresh.issuperset(wanted):
+        cluster.refresh(deadline, sorted(set(wanted) - fresh))
+    told = edges(cluster, wanted, deadline)
+    failures.update(told.failures)
+    lags = [_lag(groups[name], positions[name], readers[name], told, cluster) for name in sorted(positions)]
+    return Found(look_into(cluster, lags, times, failures, deadline), failures, cluster.cluster_id)
 
 
-def _lag(
-    group: Group, commits: Mapping[Place, Commit], readers: Mapping[Place, Member], ends: Mapping[Place, int]
-) -> GroupLag:
-    places = sorted({*commits, *readers})
-    return GroupLag(
-        group,
-        tuple(PartitionLag(*place, commits.get(place), ends.get(place), readers.get(place)) for place in places),
-    )
+def _groups(
+    coordinators: Coordinators, selection: Selection, deadline: Deadline
+) -> tuple[dict[str, Group], dict[str, LogctlError]]:
+    """The groups selected; those that are listed as empty need not be described: there is nobody in them."""
+    wanted, failures = meant(coordinators, selection, deadline)
+    empty = {name: listed for name, listed in wanted.items() if listed is not None and _is_empty(listed)}
+    described = describe(coordinators, {name: wanted[name] for name in wanted if name not in empty}, deadline)
+    failures.update(described.failures)
+    if described.unknown:
+        existing = {group.name: group for group in list_all(coordinators.cluster, Selection(), deadline).groups}
+        failures.update((name, unknown_group(name, existing)) for name in described.unknown)
+        if set(failures) == set(described.unknown) == set(wanted):
+            first = failures[described.unknown[0]]
+            raise first if len(wanted) == 1 else OperationFailed(
+                f"groups do not exist: {', '.join(described.unknown)}", first.hint
+            )
+    groups = dict(described.groups)
+    for name, listed in empty.items():
+        kind, state = listed.kind.lower(), listed.state
+        groups[name] = Group(name, kind, state, listed.protocol_type, "", coordinators.of[name], ())
+    return groups, failures
+
+
+def _is_empty(listed: Listed) -> bool:
+    return bool(listed.kind) and listed.state.lower() in IDLE_STATES
 
 
 def _readers(group: Group) -> dict[Place, Member]:
@@ -94,7 +142,52 @@ def _readers(group: Group) -> dict[Place, Member]:
     }
 
 
-# -- what was committed ------------------------------------------------------------------------------------------------
+def _wanted(positions: Mapping[str, Entries], readers: Mapping[str, Mapping[Place, Member]]) -> dict[str, set[int]]:
+    wanted: dict[str, set[int]] = {}
+    for topics in positions.values():
+        for topic, entries in topics.items():
+            wanted.setdefault(topic, set()).update([entry.partition_index for entry in entries])
+    for places in readers.values():
+        for topic, number in places:
+            wanted.setdefault(topic, set()).add(number)
+    return wanted
+
+
+# -- how far groups are ------------------------------------------------------------------------------------------------
+
+
+def positions_of(
+    coordinators: Coordinators,
+    groups: Mapping[str, Group],
+    failures: dict[str, LogctlError],
+    deadline: Deadline,
+    fresh: set[str] | None = None,
+) -> dict[str, Entries]:
+    """By group and topic, the wire's entries: commits, or start offsets of share groups. `fresh` gathers the topics
+    whose leaders were learnt on the way."""
+    cluster = coordinators.cluster
+    shares = [name for name, group in groups.items() if group.kind == SHARE]
+    others = [name for name, group in groups.items() if group.kind != SHARE]
+    found = _commits_of(coordinators, others, failures, deadline, set() if fresh is None else fresh)
+    if shares and newest(cluster, "DescribeShareGroupOffsets", deadline) >= 0:
+        starts = coordinators.ask(shares, _starts_of, _read_starts, deadline)
+        failures.update(starts.failures)
+        found.update(starts.found)
+    return found
+
+
+def _commits_of(
+    coordinators: Coordinators,
+    names: Iterable[str],
+    failures: dict[str, LogctlError],
+    deadline: Deadline,
+    fresh: set[str],
+) -> dict[str, Entries]:
+    """What groups have committed, by group and topic; entries without an offset are left out."""
+    together = newest(coordinators.cluster, "OffsetFetch", deadline) >= _FIRST_FETCH_OF_MANY
+    fetched = coordinators.ask(names, _offsets_of, _read_offsets, deadline, together=together)
+    failures.update(fetched.failures)
+    return _named(coordinators.cluster, fetched.found, deadline, fresh)
 
 
 def _offsets_of(names: list[str]) -> Any:
@@ -108,79 +201,145 @@ def _offsets_of(names: list[str]) -> Any:
 def _read_offsets(request: Any, response: Any) -> Iterable[Said]:
     if response.groups:
         for group in response.groups:
-            yield Said(group.group_id, group.error_code, None, _commits(group.topics))
+            yield Said(group.group_id, group.error_code, None, group.topics)
     else:
-        yield Said(request.group_id, response.error_code, None, _commits(response.topics))
-
-
-def _commits(topics: Any) -> dict[tuple[str, bytes, int], Commit]:
-    """By topic name or id, whichever the version tells, and partition."""
-    return {
-        (topic.name, getattr(topic, "topic_id", ZERO_UUID), entry.partition_index): Commit(
-            entry.committed_offset, entry.committed_leader_epoch, entry.metadata or ""
-        )
-        for topic in topics
-        for entry in topic.partitions
-        if entry.committed_offset >= 0 and not entry.error_code
-    }
+        yield Said(request.group_id, response.error_code, None, response.topics)
 
 
 def _named(
-    cluster: Cluster, found: Mapping[str, Any], read: Iterable[Place], deadline: Deadline
-) -> dict[str, dict[Place, Commit]]:
-    """Commits by group and place. Topics are looked up once, by name or id; one that has gone keeps its name."""
-    keys = [key for commits in found.values() for key in commits]
-    names = {name for name, _, _ in keys if name} | {topic for topic, _ in read}
-    ids = {topic_id for name, topic_id, _ in keys if not name}
-    if names or ids:
-        cluster.refresh(deadline, sorted(names), sorted(ids))
+    cluster: Cluster, found: Mapping[str, Any], deadline: Deadline, fresh: set[str]
+) -> dict[str, Entries]:
+    """Topics that are told by their identifiers get their names; one that has gone, and with it its name, is left
+    out."""
+    ids = {topic.topic_id for topics in found.values() for topic in topics if not topic.name}
     known = {topic_id: name for name, topic_id in cluster.topic_ids.items()}
+    if not ids.issubset(known):
+        told = cluster.refresh(deadline, (), sorted(ids.difference(known)))
+        fresh.update(topic.name for topic in told.topics if topic.name)
+        known = {topic_id: name for name, topic_id in cluster.topic_ids.items()}
     return {
         group: {
-            (name or known[topic_id], number): commit
-            for (name, topic_id, number), commit in commits.items()
-            if name or topic_id in known
+            topic.name or known[topic.topic_id]: held
+            for topic in topics
+            if (topic.name or topic.topic_id in known) and (held := _committed(topic.partitions))
         }
-        for group, commits in found.items()
+        for group, topics in found.items()
     }
 
 
-# -- where partitions end ----------------------------------------------------------------------------------------------
+def _committed(entries: list[Any]) -> list[Any]:
+    return [entry for entry in entries if entry.committed_offset >= 0 and not entry.error_code]
 
 
-def _ends(
-    cluster: Cluster, places: Iterable[Place], failures: dict[str, LogctlError], deadline: Deadline
-) -> dict[Place, int]:
-    """The end of each partition; a leader that moved is followed once. What cannot be told joins the failures, but for
-    partitions that do not exist any more: they have no end."""
-    ends: dict[Place, int] = {}
-    pending = [place for place in places if place in cluster.leaders]
-    for last in (False, True):
-        again: dict[Place, LogctlError] = {}
-        grouped = cluster.by_leader(pending)
-        for place in grouped.pop(-1, []):
-            again[place] = OperationFailed(f"partition {place[1]} of {place[0]} has no leader")
-        requests = {
-            node: offsets_request(held, dict.fromkeys(held, _LATEST), False, deadline) for node, held in grouped.items()
+def _starts_of(names: list[str]) -> Any:
+    from logctl.wire.messages.describe_share_group_offsets import (
+        DescribeShareGroupOffsetsRequest,
+        DescribeShareGroupOffsetsRequestGroup,
+    )
+
+    return DescribeShareGroupOffsetsRequest(
+        groups=[DescribeShareGroupOffsetsRequestGroup(group_id=name, topics=None) for name in names]
+    )
+
+
+def _read_starts(request: Any, response: Any) -> Iterable[Said]:
+    for group in response.groups:
+        topics = {
+            topic.topic_name: [entry for entry in topic.partitions if not entry.error_code] for topic in group.topics
         }
-        gathered = cluster.scatter(requests, deadline.at_most(deadline.left_s / 2))
-        for node, error in gathered.missing.items():
-            failures[f"broker {node}"] = type(error)(f"ends on broker {node}: {error.message}", error.hint)
-        for response in gathered.answers.values():
-            _take_ends(response, ends, again)
-        if not again or last or deadline.expired:
-            failures.update((f"{topic}-{number}", error) for (topic, number), error in again.items())
-            break
-        pending = list(again)
-        cluster.refresh(deadline, sorted({topic for topic, _ in pending}))
-    return ends
+        yield Said(group.group_id, group.error_code, group.error_message, topics)
 
 
-def _take_ends(response: Any, ends: dict[Place, int], again: dict[Place, LogctlError]) -> None:
-    for topic in response.topics:
-        for entry in topic.partitions:
-            place = topic.name, entry.partition_index
-            if entry.error_code == errors.NONE:
-                ends[place] = entry.offset
-            elif entry.error_code != errors.UNKNOWN_TOPIC_OR_PARTITION:
-                again[place] = refusal(f"end of partition {place[1]} of {place[0]}", entry.error_code)
+# -- both together -----------------------------------------------------------------------------------------------------
+
+
+def _lag(group: Group, topics: Entries, readers: Mapping[Place, Member], told: Edges, cluster: Cluster) -> GroupLag:
+    rows = []
+    seen = set()
+    share = group.kind == SHARE
+    for topic, entries in topics.items():
+        for entry in entries:
+            number = entry.partition_index
+            if readers:
+                seen.add((topic, number))
+            member = readers.get((topic, number)) if readers else None
+            edge = told.first.of(topic, number), told.stable.of(topic, number), told.end.of(topic, number)
+            if share:
+                start = entry.start_offset if entry.start_offset >= 0 else None
+                lag = entry.lag if entry.lag >= 0 else None
+                rows.append(PartitionLag(topic, number, start, entry.leader_epoch, "", *edge, member, lag))
+            else:
+                offset, epoch = entry.committed_offset, entry.committed_leader_epoch
+                rows.append(PartitionLag(topic, number, offset, epoch, entry.metadata or "", *edge, member))
+    for (topic, number), member in readers.items():
+        if (topic, number) not in seen and (topic, number) in cluster.leaders:
+            edge = told.first.of(topic, number), told.stable.of(topic, number), told.end.of(topic, number)
+            rows.append(PartitionLag(topic, number, None, -1, "", *edge, member))
+    rows.sort(key=_place)
+    return GroupLag(group, tuple(rows))
+
+
+def _place(entry: PartitionLag) -> Place:
+    return entry.topic, entry.partition
+
+
+# -- the records themselves --------------------------------------------------------------------------------------------
+
+
+def look_into(
+    cluster: Cluster, lags: list[GroupLag], times: bool | None, failures: dict[str, LogctlError], deadline: Deadline
+) -> list[GroupLag]:
+    """The same with the age of what is unread, where `times` asks for it. What could not be read joins the failures
+    when it was asked for, and is left unknown when it was not."""
+    spans = _spans(lags) if times is not False else {}
+    if not spans or (times is None and len(spans) > FEW):
+        return lags
+    found: dict[tuple[str, int, int], tuple[int | None, bool]] = {}
+    waves = [spans]
+    while waves:
+        wave, left = _first_of_each(waves.pop())
+        seen = glance(cluster, wave, deadline)
+        for place, glanced in seen.found.items():
+            oldest = glanced.records[0].timestamp if glanced.records else -1
+            nothing = not glanced.records and glanced.reached >= wave[place].end
+            found[(*place, wave[place].offset)] = (oldest if oldest >= 0 else None, nothing)
+        if times:
+            failures.update((f"{topic}-{number}", error) for (topic, number), error in seen.failures.items())
+        if left and not deadline.expired:
+            waves.append(left)
+    return [group._replace(partitions=tuple(_looked_into(one, found) for one in group.partitions)) for group in lags]
+
+
+def _spans(lags: Iterable[GroupLag]) -> dict[tuple[str, int, int], Span]:
+    """What to look at, once for groups that stand at the same place."""
+    spans = {}
+    for group in lags:
+        for entry in group.partitions:
+            if entry.lag and entry.committed is not None and entry.end is not None:
+                begin = max(entry.committed, entry.start or 0)
+                if begin < entry.end:
+                    spans[entry.topic, entry.partition, begin] = Span(begin, entry.end)
+    return spans
+
+
+def _first_of_each(
+    spans: Mapping[tuple[str, int, int], Span],
+) -> tuple[dict[Place, Span], dict[tuple[str, int, int], Span]]:
+    """A Fetch names a partition once: those that several groups read at different places are asked about in turns."""
+    wave: dict[Place, Span] = {}
+    left: dict[tuple[str, int, int], Span] = {}
+    for (topic, number, begin), span in spans.items():
+        if (topic, number) in wave:
+            left[topic, number, begin] = span
+        else:
+            wave[topic, number] = span
+    return wave, left
+
+
+def _looked_into(
+    entry: PartitionLag, found: Mapping[tuple[str, int, int], tuple[int | None, bool]]
+) -> PartitionLag:
+    if not entry.lag or entry.committed is None:
+        return entry
+    oldest, nothing = found.get((entry.topic, entry.partition, max(entry.committed, entry.start or 0)), (None, False))
+    return entry if oldest is None and not nothing else entry._replace(oldest_ms=oldest, read_all=nothing)

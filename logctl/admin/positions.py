@@ -65,7 +65,7 @@ def parse_position(text: str) -> Position:
         return Position(Kind.BEFORE_END, -_fitting(word, text))
     if re.fullmatch(r"[0-9]+", word):
         return Position(Kind.OFFSET if len(word) <= _OFFSET_DIGITS else Kind.TIME, _fitting(word, text))
-    return Position(Kind.TIME, _parse_time_ms(word))
+    return Position(Kind.TIME, parse_time_ms(word))
 
 
 def _fitting(digits: str, text: str) -> int:
@@ -74,8 +74,8 @@ def _fitting(digits: str, text: str) -> int:
     return int(digits)
 
 
-def _parse_time_ms(text: str) -> int:
-    """ISO 8601; UTC when no zone is given, as Apache's tools read it."""
+def parse_time_ms(text: str) -> int:
+    """ISO 8601 in milliseconds since 1970; UTC when no zone is given, as Apache's tools read it. Raises UsageError."""
     from datetime import datetime, timezone
 
     try:

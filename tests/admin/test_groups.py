@@ -152,7 +152,7 @@ def test_each_coordinator_is_asked_once_and_each_leader_once() -> None:
         assert sum(scripted.asked("FindCoordinator")) == 1
         assert scripted.asked("ListGroups") == [0, 0, 0]
         assert scripted.asked("OffsetFetch") == [1, 1, 1]
-        assert scripted.asked("ListOffsets") == [1, 1, 0]
+        assert scripted.asked("ListOffsets") == [3, 3, 0], "start, last stable offset and end, in one go"
 
 
 def test_a_cluster_of_old_brokers_is_asked_for_one_group_at_a_time() -> None:

@@ -1,0 +1,147 @@
+"""Where partitions begin and end, of very many partitions at once.
+
+Theory of operation
+-------------------
+Three offsets matter: the first that still exists, the last stable one (up to where a transactional reader gets), and
+the end of the log. Kafka tells one of them per ListOffsets request, so each leader gets three requests, in one go and
+whatever the number of partitions. Offsets are kept in flat arrays, one number each: a hundred thousand partitions are
+an everyday sight, and an object for each of their offsets would be what costs most.
+
+A leader that moved is followed once. A partition that does not exist (any more) has no edges, and that is no failure.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from logctl.admin.deadline import Deadline
+from logctl.admin.routing import Cluster, refusal
+from logctl.errors import LogctlError, OperationFailed
+from logctl.wire import errors
+
+_LATEST: Final = -1
+_EARLIEST: Final = -2
+_UNKNOWN: Final = -1
+
+FIRST: Final = "first"
+STABLE: Final = "stable"
+END: Final = "end"
+_ASKED: Final = {FIRST: (_EARLIEST, False), STABLE: (_LATEST, True), END: (_LATEST, False)}
+
+Wanted = Mapping[str, Iterable[int]]
+"""Topic -> partitions."""
+
+
+class Offsets:
+    """One offset for each of many partitions; None where it is not known."""
+
+    __slots__ = ("_by_topic",)
+
+    def __init__(self) -> None:
+        self._by_topic: dict[str, array[int]] = {}
+
+    def keep(self, topic: str, partition: int, offset: int) -> None:
+        held = self._by_topic.setdefault(topic, array("q"))
+        if partition >= len(held):
+            held.extend([_UNKNOWN] * (partition + 1 - len(held)))
+        held[partition] = offset
+
+    def of(self, topic: str, partition: int) -> int | None:
+        held = self._by_topic.get(topic)
+        if held is None or not 0 <= partition < len(held) or held[partition] == _UNKNOWN:
+            return None
+        return held[partition]
+
+
+class Edges(NamedTuple):
+    """`failures`: by `topic-partition` or `broker N`."""
+
+    first: Offsets
+    stable: Offsets
+    end: Offsets
+    failures: dict[str, LogctlError]
+
+
+def edges(cluster: Cluster, wanted: Wanted, deadline: Deadline) -> Edges:
+    """The edges of the partitions wanted; metadata of their topics must have been asked for."""
+    told = Edges(Offsets(), Offsets(), Offsets(), {})
+    pending: dict[str, list[int]] = {}
+    for topic, numbers in wanted.items():
+        there = [number for number in numbers if (topic, number) in cluster.leaders]
+        if there:
+            pending[topic] = sorted(there)
+    for last in (False, True):
+        again = _round(cluster, pending, told, deadline)
+        if not again or last or deadline.expired:
+            told.failures.update((f"{topic}-{number}", error) for (topic, number), error in again.items())
+            break
+        pending = {}
+        for topic, number in again:
+            pending.setdefault(topic, []).append(number)
+        cluster.refresh(deadline, sorted(pending))
+    return told
+
+
+def _round(
+    cluster: Cluster, pending: Mapping[str, list[int]], told: Edges, deadline: Deadline
+) -> dict[tuple[str, int], LogctlError]:
+    """Ask each leader; answers the partitions that may be told by another one in a moment."""
+    again: dict[tuple[str, int], LogctlError] = {}
+    led: dict[int, dict[str, list[int]]] = {}
+    for topic, numbers in pending.items():
+        for number in numbers:
+            leader = cluster.leaders[topic, number].node_id
+            if leader in cluster.brokers:
+                led.setdefault(leader, {}).setdefault(topic, []).append(number)
+            else:
+                again[topic, number] = OperationFailed(f"partition {number} of {topic} has no leader")
+    requests = {
+        (node, what): (cluster.address(node), _request(topics, what, deadline))
+        for node, topics in led.items()
+        for what in _ASKED
+    }
+    gathered = cluster.client.scatter(requests, deadline.at_most(deadline.left_s / 2))
+    for (node, _), error in gathered.missing.items():
+        told.failures[f"broker {node}"] = type(error)(f"ends on broker {node}: {error.message}", error.hint)
+    keep = {FIRST: told.first, STABLE: told.stable, END: told.end}
+    for node, what in list(gathered.answers):
+        _take(gathered.answers.pop((node, what)), keep[what], again)
+    return again
+
+
+def _request(topics: Mapping[str, list[int]], what: str, deadline: Deadline) -> Any:
+    from logctl.wire.messages.list_offsets import ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic
+
+    timestamp, committed = _ASKED[what]
+    # The same question is put to partition N of every topic, so its entry is made once.
+    entry: dict[int, Any] = {}
+    for numbers in topics.values():
+        for number in numbers:
+            if number not in entry:
+                entry[number] = ListOffsetsPartition(partition_index=number, timestamp=timestamp)
+    return ListOffsetsRequest(
+        replica_id=-1,
+        isolation_level=int(committed),
+        topics=[
+            ListOffsetsTopic(name=name, partitions=[entry[number] for number in numbers])
+            for name, numbers in topics.items()
+        ],
+        timeout_ms=int(deadline.left_s * 1000),
+    )
+
+
+def _take(response: Any, kept: Offsets, again: dict[tuple[str, int], LogctlError]) -> None:
+    for topic in response.topics:
+        for entry in topic.partitions:
+            if entry.error_code == errors.NONE:
+                kept.keep(topic.name, entry.partition_index, entry.offset)
+            elif entry.error_code != errors.UNKNOWN_TOPIC_OR_PARTITION:
+                place = topic.name, entry.partition_index
+                again[place] = refusal(f"end of partition {place[1]} of {place[0]}", entry.error_code)
+
+
+def places(wanted: Wanted) -> Iterator[tuple[str, int]]:
+    """Every partition of `wanted`."""
+    return ((topic, number) for topic, numbers in wanted.items() for number in numbers)
