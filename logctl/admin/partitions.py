@@ -1,8 +1,12 @@
-"""Partitions: which of them are moving, and what is wrong with them, by the rules of kafka-topics.
+"""Partitions: which of them are moving, and what is wrong with them.
 
 A partition that is being moved has the coming replicas among its replicas already. They are not counted as missing:
-otherwise every move would look like an outage (KIP-455). The least number of in-sync replicas is taken as it is set,
-also where a topic has fewer replicas than that.
+otherwise every move would look like an outage (KIP-455).
+
+`FAULTS` are what an operator should look at, as `cluster health` sees it: of a topic with fewer replicas than
+min.insync.replicas no more can be in sync than there are, which is what brokers go by too, and a partition of which
+nothing is missing is not one loss away from anything it was not made for. `FILTERS` are those of kafka-topics, to the
+letter: there the setting is taken as it is.
 """
 
 from __future__ import annotations
@@ -87,19 +91,37 @@ def _offline(seen: Seen) -> bool:
 
 
 def _under_replicated(seen: Seen) -> bool:
-    return len(seen.partition.isr) < len(settled_replicas(seen.partition, seen.move))
+    return not set(settled_replicas(seen.partition, seen.move)).issubset(seen.partition.isr)
+
+
+def _attainable(seen: Seen) -> int | None:
+    return None if seen.min_isr is None else min(seen.min_isr, len(settled_replicas(seen.partition, seen.move)))
 
 
 def _under_min_isr(seen: Seen) -> bool:
-    return seen.min_isr is not None and (seen.partition.leader is None or len(seen.partition.isr) < seen.min_isr)
+    least = _attainable(seen)
+    return least is not None and len(seen.partition.isr) < least
 
 
 def _at_min_isr(seen: Seen) -> bool:
-    return seen.min_isr is not None and len(seen.partition.isr) == seen.min_isr
+    return len(seen.partition.isr) == _attainable(seen) and _under_replicated(seen)
 
 
 def _no_preferred_leader(seen: Seen) -> bool:
-    return bool(seen.partition.replicas) and seen.partition.leader != seen.partition.replicas[0]
+    one = seen.partition
+    return bool(one.replicas) and one.leader is not None and one.leader != one.replicas[0]
+
+
+def _too_few(seen: Seen) -> bool:
+    return len(seen.partition.isr) < len(settled_replicas(seen.partition, seen.move))
+
+
+def _under_setting(seen: Seen) -> bool:
+    return seen.min_isr is not None and (seen.partition.leader is None or len(seen.partition.isr) < seen.min_isr)
+
+
+def _at_setting(seen: Seen) -> bool:
+    return len(seen.partition.isr) == seen.min_isr
 
 
 OFFLINE: Final = "offline"
@@ -117,7 +139,13 @@ FAULTS: Final[Mapping[str, Callable[[Seen], bool]]] = {
 }
 """What can be wrong with a partition, the worst first."""
 
-NEED_MIN_ISR: Final = frozenset((UNDER_MIN_ISR, AT_MIN_ISR))
+FILTERS: Final[Mapping[str, Callable[[Seen], bool]]] = {
+    OFFLINE: _offline,
+    UNDER_REPLICATED: _too_few,
+    UNDER_MIN_ISR: _under_setting,
+    AT_MIN_ISR: _at_setting,
+}
+"""The same in the eyes of kafka-topics."""
 
 
 def faults(seen: Seen) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from logctl.wire.schema import Message
 Wanted = Mapping[str, tuple[int, ...] | None]
 """Topics and their partitions, None for all of them."""
 
+_NAMED_AT_MOST: Final = 5
 _LATEST: Final = -1
 _EARLIEST: Final = -2
 
@@ -58,24 +59,30 @@ class Trim(NamedTuple):
         self.check()
         title = f"trim {_named(list(self.cuts))}"
         cuts: dict[Place, tuple[int, Mapping[str, Any]]] = {}
-        notes = []
+        so: list[str] = []
         for place, offset in self.cuts.items():
             state = _state(snapshot, place)
             if offset > state["end"]:
                 raise _beyond(place, offset, state)
             if offset <= state["start"]:
-                notes.append(f"{place_text(place)} starts at {state['start']} already")
+                so.append(f"{place_text(place)} starts at {state['start']} already")
             else:
                 cuts[place] = offset, state
         return Plan(
             title,
             tuple(Change(_log(place), {"start": seen["start"]}, {"start": cut}) for place, (cut, seen) in cuts.items()),
             tuple(_step(topic, cuts) for topic in dict.fromkeys(topic for topic, _ in cuts)),
-            tuple(notes),
-            tuple(f"every record of {place_text(one)} goes" for one, (cut, seen) in cuts.items() if cut == seen["end"]),
+            tuple(so) if len(so) <= _NAMED_AT_MOST else (f"{len(so)} partitions start there or later already",),
+            _emptied([one for one, (cut, seen) in cuts.items() if cut == seen["end"]]),
             snapshot.cluster_id,
             Wants(looks=tuple(_log(place) for place in cuts)),
         )
+
+
+def _emptied(places: list[Place]) -> tuple[str, ...]:
+    if len(places) > _NAMED_AT_MOST:
+        return (f"every record of {len(places)} partitions goes",)
+    return tuple(f"every record of {place_text(place)} goes" for place in places)
 
 
 def _log(place: Place) -> Resource:
@@ -111,8 +118,8 @@ def _step(topic: str, cuts: Mapping[Place, tuple[int, Mapping[str, Any]]]) -> St
     records = sum(offset - state["start"] for offset, state in mine.values())
     sizes = [_share(offset, state) for offset, state in mine.values()]
     about = "" if None in sizes else f", about {sum(filter(None, sizes)):,} bytes"
-    where = ", ".join(f"{number} before {offset}" for (_, number), (offset, _) in list(mine.items())[:5])
-    more = "" if len(mine) <= 5 else f" and {len(mine) - 5} more"
+    where = ", ".join(f"{number} before {offset}" for (_, number), (offset, _) in list(mine.items())[:_NAMED_AT_MOST])
+    more = "" if len(mine) <= _NAMED_AT_MOST else f" and {len(mine) - _NAMED_AT_MOST} more"
     noun = "record" if records == 1 else "records"
     sentence = f"delete {records:,} {noun} of topic {topic}{about}: partition {where}{more}"
     arguments = {"cuts": [[name, number, offset] for (name, number), (offset, _) in mine.items()]}

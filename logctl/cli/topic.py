@@ -47,7 +47,7 @@ UnderMinIsr = Annotated[
     bool, typer.Option("--under-min-isr-partitions", help="Only partitions below min.insync.replicas: writes fail.")
 ]
 AtMinIsr = Annotated[
-    bool, typer.Option("--at-min-isr-partitions", help="Only partitions that are one replica away from that.")
+    bool, typer.Option("--at-min-isr-partitions", help="Only partitions with just as many replicas in sync as that.")
 ]
 
 
@@ -302,7 +302,7 @@ def _listed(topic: Topic) -> ListedTopic:
 
 def _only(topic: Topic, found: Found, faults: set[str]) -> tuple[Topic, Topic]:
     """The topic with the partitions that have one of these faults, and the whole topic."""
-    from logctl.admin.partitions import FAULTS, STILL, Seen
+    from logctl.admin.partitions import FILTERS, STILL, Seen
 
     if not faults:
         return topic, topic
@@ -310,7 +310,7 @@ def _only(topic: Topic, found: Found, faults: set[str]) -> tuple[Topic, Topic]:
 
     def kept(one: Partition) -> bool:
         seen = Seen(one, moving.get((topic.name, one.number), STILL), least, found.live)
-        return any(FAULTS[name](seen) for name in faults)
+        return any(FILTERS[name](seen) for name in faults)
 
     return topic._replace(partitions=tuple(one for one in topic.partitions if kept(one))), topic
 
