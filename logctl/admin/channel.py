@@ -128,10 +128,18 @@ class TlsChannel(Channel):
     def _look_ahead(self) -> None:
         """Keep the first bytes that came, because OpenSSL does not say what it choked on."""
         if not self._greeting:
-            try:
-                self._greeting = socket.socket.recv(self._tls, 8, socket.MSG_PEEK)
-            except OSError:
-                pass
+            self._greeting = self._waiting()
+
+    def _waiting(self) -> bytes:
+        try:
+            return socket.socket.recv(self._tls, 8, socket.MSG_PEEK)
+        except OSError:
+            return b""
+
+    def _said_first(self) -> bytes:
+        """What came first. When it came after the look ahead, OpenSSL has taken the five bytes of a record's head: the
+        rest of an 'HTTP/1.1' still tells."""
+        return b"HTTP/" if not self._greeting and self._waiting().startswith(b"1.") else self._greeting
 
     def secured(self) -> Secured:
         import ssl
@@ -171,9 +179,8 @@ class TlsChannel(Channel):
         from logctl.security import tls_refusals
 
         if isinstance(error, ssl.SSLError):
-            return tls_refusals.explain(
-                error, place, self._host, identified=self._identified, greeting=self._greeting
-            )
+            said = self._said_first()
+            return tls_refusals.explain(error, place, self._host, identified=self._identified, greeting=said)
         return None if self._done else tls_refusals.hung_up(place)
 
 

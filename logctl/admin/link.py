@@ -474,6 +474,8 @@ class Link:
 
     def _explain_error(self, error: OSError) -> LogctlError:
         known = self._channel.explain(error, str(self.address)) if self._channel is not None else None
+        if known is None and isinstance(error, ConnectionError) and self.state is not State.CONNECTING:
+            return self._explain_end()
         return known or Unreachable(f"{self.address}: {_reason(error)}")
 
     def _explain_end(self) -> LogctlError:
