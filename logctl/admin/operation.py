@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from logctl.admin.observe import Resource, Snapshot, State, Wants
+from logctl.security.secrets import concealed
 
 
 class Risk(IntEnum):
@@ -71,35 +72,57 @@ class Plan(NamedTuple):
         return max((step.risk for step in self.steps), default=Risk.SAFE)
 
     def document(self) -> dict[str, Any]:
-        """The plan as a machine reads it."""
-        return {
-            "title": self.title,
-            "cluster_id": self.cluster_id,
-            "changes": [
-                {
-                    "kind": change.resource.kind,
-                    "name": change.resource.name,
-                    "before": _plain(change.before),
-                    "after": _plain(change.after),
-                }
-                for change in self.changes
-            ],
-            "steps": [
-                {
-                    "action": step.action,
-                    "sentence": step.sentence,
-                    "risk": step.risk.name.lower(),
-                    "arguments": dict(step.arguments),
-                }
-                for step in self.steps
-            ],
-            "notes": list(self.notes),
-            "warnings": list(self.warnings),
-        }
+        """The plan as a machine reads it, with everything that it takes to carry it out later (`admin/plan_files`
+        reads it). Secrets are left out of it."""
+        document: dict[str, Any] = concealed(
+            {
+                "logctl_plan": PLAN_VERSION,
+                "title": self.title,
+                "cluster_id": self.cluster_id,
+                "changes": [
+                    {**change.resource._asdict(), "before": change.before, "after": change.after}
+                    for change in self.changes
+                ],
+                "steps": [_step_document(step) for step in self.steps],
+                "notes": self.notes,
+                "warnings": self.warnings,
+                "wants": _wants_document(self.wants),
+            }
+        )
+        return document
 
 
-def _plain(state: State) -> dict[str, Any] | None:
-    return None if state is None else dict(state)
+PLAN_VERSION: Final = 1
+
+
+def _step_document(step: Step) -> dict[str, Any]:
+    return {
+        "action": step.action,
+        "sentence": step.sentence,
+        "risk": step.risk.name.lower(),
+        "arguments": step.arguments,
+        "about": [resource._asdict() for resource in step.about],
+        "undo": None if step.undo is None else _undo_document(step.undo),
+        "gates": step.gates,
+    }
+
+
+def _undo_document(undo: Undo) -> dict[str, Any]:
+    return {
+        "action": undo.action,
+        "sentence": undo.sentence,
+        "risk": undo.risk.name.lower(),
+        "arguments": undo.arguments,
+    }
+
+
+def _wants_document(wants: Wants) -> dict[str, Any]:
+    return {
+        "topics": wants.topics,
+        "configs": wants.configs,
+        "settings": [entity._asdict() for entity in wants.settings],
+        "looks": [resource._asdict() for resource in wants.looks],
+    }
 
 
 class Operation(Protocol):

@@ -9,8 +9,11 @@ and which does around the command what all commands of its kind do:
     talking    -b -C --command-config -X --timeout            the command prints for itself
     reading    those, -o --columns --sort --no-headers        the command answers a View, which is shown;
                --schema, and --watch where it makes sense     with --watch again and again
-    changing   those, -o -y --dry-run --exit-code --plan      the command answers an Operation, which goes the one way
-                                                              of every change (cli/run)
+    telling    -o --columns --sort --no-headers --schema      the command reads what lies on this machine, and answers a
+                                                              View
+    changing   those of talking, -o -y --confirm --dry-run    the command answers an Operation, which goes the one way
+               --exit-code --plan                             of every change (cli/run)
+    following  the same without --plan                        the command goes on with a change of the journal
 
 What a command needs beyond the flags is imported when it runs: help and usage errors cost nothing but Typer.
 """
@@ -19,7 +22,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import typer
 
 from logctl.cli import options, output
 from logctl.cli.output import Format, Layout, Listing, View
@@ -27,6 +32,7 @@ from logctl.errors import UsageError
 
 if TYPE_CHECKING:
     from logctl.admin.operation import Operation
+    from logctl.cli.run import ChangeFlags
     from logctl.cli.session import Target
 
 Command = Callable[..., Any]
@@ -40,25 +46,27 @@ _CONNECTION: Final[Flags] = {
     "properties": (options.Properties, None),
     "timeout": (options.Timeout, options.DEFAULT_TIMEOUT),
 }
-_READING: Final[Flags] = {
-    **_CONNECTION,
+_SHOWING: Final[Flags] = {
     "form": (options.Output, Format.TABLE),
     "columns": (options.Columns, None),
     "sort": (options.Sort, None),
     "no_headers": (options.NoHeaders, False),
     "schema": (options.ShowSchema, False),
 }
+_READING: Final[Flags] = {**_CONNECTION, **_SHOWING}
 _WATCHING: Final[Flags] = {**_READING, "watch": (options.Watch, None)}
-_CHANGING: Final[Flags] = {
+_FOLLOWING: Final[Flags] = {
     **_CONNECTION,
     "form": (options.Output, Format.TABLE),
     "yes": (options.Yes, False),
+    "confirm": (options.Confirm, None),
     "dry_run": (options.DryRun, False),
     "exit_code": (options.ExitCode, False),
-    "plan_file": (options.PlanFile, None),
+    "place": (typer.Context, inspect.Parameter.empty),
 }
-FLAG_NAMES: Final = tuple({**_WATCHING, **_CHANGING})
-"""The parameters that the decorators add."""
+_CHANGING: Final[Flags] = {**_FOLLOWING, "plan_file": (options.PlanFile, None)}
+FLAG_NAMES: Final = tuple(name for name in {**_WATCHING, **_CHANGING} if name != "place")
+"""Parameters that are added to commands: they mean the same everywhere."""
 
 
 def talking(command: Callable[..., int | None]) -> Command:
@@ -101,15 +109,35 @@ def reading(listing: Listing, *, watch: bool = False) -> Callable[[Callable[...,
     return decorate
 
 
+def telling(listing: Listing) -> Callable[[Callable[..., View]], Command]:
+    """A command that lists what lies on this machine: (None, ...) -> View of `listing`."""
+
+    def decorate(command: Callable[..., View]) -> Command:
+        def run(common: dict[str, Any], own: dict[str, Any]) -> int | None:
+            if common["schema"]:
+                _print_schema(listing)
+                return None
+            view = command(None, **own)
+            output.lay_out(view, _layout(common))
+            output.finish(view.errors)
+            return view.code
+
+        decorated = _with_flags(command, _SHOWING, run)
+        decorated.listing = listing  # type: ignore[attr-defined]
+        return decorated
+
+    return decorate
+
+
 def changing(command: Callable[..., Operation]) -> Command:
     """A command that changes something: (session, ...) -> Operation. With --plan FILE the command itself is not called,
     so what it cannot do without is its own to demand, not Typer's."""
 
     def run(common: dict[str, Any], own: dict[str, Any]) -> int | None:
-        from logctl.cli.run import ChangeFlags, carry_out_file, change
+        from logctl.cli.run import carry_out_file, change
         from logctl.cli.session import connected
 
-        flags = ChangeFlags(common["yes"], common["dry_run"], common["exit_code"], common["form"])
+        flags = _change_flags(common)
         with connected(_target(common), common["timeout"]) as session:
             if common["plan_file"] is not None:
                 return carry_out_file(session, common["plan_file"], flags)
@@ -118,6 +146,39 @@ def changing(command: Callable[..., Operation]) -> Command:
     decorated = _with_flags(command, _CHANGING, run)
     decorated.changes = True  # type: ignore[attr-defined]
     return decorated
+
+
+class Call(NamedTuple):
+    """The common flags of a command that makes its own session: it is the journal that names the cluster when they do
+    not."""
+
+    target: Target
+    timeout: str
+    flags: ChangeFlags
+
+
+def following(command: Callable[..., int | None]) -> Command:
+    """A command that goes on with a change of the journal: (Call, ...) -> exit code."""
+
+    def run(common: dict[str, Any], own: dict[str, Any]) -> int | None:
+        return command(Call(_target(common), common["timeout"], _change_flags(common)), **own)
+
+    decorated = _with_flags(command, _FOLLOWING, run)
+    decorated.changes = True  # type: ignore[attr-defined]
+    return decorated
+
+
+def _change_flags(common: dict[str, Any]) -> ChangeFlags:
+    from logctl.cli.run import ChangeFlags
+
+    return ChangeFlags(
+        common["yes"],
+        common["dry_run"],
+        common["exit_code"],
+        common["form"],
+        common["confirm"],
+        common["place"].command_path,
+    )
 
 
 def required(value: Any, sentence: str) -> Any:

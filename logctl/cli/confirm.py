@@ -1,48 +1,62 @@
-"""When to ask before a change, how, and what -y may skip. The decision is pure; `ask` is the one prompt."""
+"""Asking before a change. When to ask is decided in `admin/guard`; here is the one prompt."""
 
 from __future__ import annotations
 
 import os
 import sys
-from enum import Enum
 
-from logctl.admin.operation import Plan, Risk
+from logctl.admin.guard import Facts, Verdict, rule
+from logctl.admin.operation import Plan
+from logctl.cli.output import neutral, note
+from logctl.cli.preview import step_line
+from logctl.cli.session import Session
 from logctl.errors import Declined
 
-
-class Verdict(Enum):
-    GO = "go"
-    ASK = "ask"
-    REFUSE = "refuse"
+_STEPS_SHOWN = 20
 
 
-def decide(risk: Risk, *, yes: bool, interactive: bool) -> Verdict:
-    """A safe step goes ahead; a risky one needs -y, or a human at a terminal."""
-    if risk is Risk.SAFE or yes:
-        return Verdict.GO
-    return Verdict.ASK if interactive else Verdict.REFUSE
-
-
-def confirm(plan: Plan, *, yes: bool) -> bool:
+def confirm(plan: Plan, session: Session, *, yes: bool, confirmed: str | None = None) -> bool:
     """Settle whether the plan may run; True when a human was asked. Raises Declined when it may not."""
-    if os.environ.get("LOGCTL_READ_ONLY") == "1":
-        raise Declined(f"cannot {plan.title}: LOGCTL_READ_ONLY=1 refuses every change", "unset it to change anything")
-    verdict = decide(plan.risk, yes=yes, interactive=sys.stdin.isatty() and sys.stderr.isatty())
-    if verdict is Verdict.REFUSE:
-        raise Declined(f"cannot {plan.title} without a confirmation, and no terminal to ask at", "add -y to go ahead")
-    if verdict is Verdict.ASK:
-        ask(plan)
-    return verdict is Verdict.ASK
+    facts = Facts(
+        level=session.guard,
+        context=session.context,
+        yes=yes,
+        confirmed=confirmed,
+        interactive=sys.stdin.isatty() and sys.stderr.isatty(),
+        read_only=os.environ.get("LOGCTL_READ_ONLY", "") not in ("", "0"),
+        expected_cluster_id=session.expected_cluster_id,
+    )
+    ruling = rule(plan, facts)
+    if ruling.verdict is Verdict.REFUSE:
+        raise Declined(ruling.sentence, ruling.hint)
+    if ruling.verdict is Verdict.GO:
+        return False
+    _show(plan)
+    if ruling.verdict is Verdict.ASK_NAME:
+        _ask_name(ruling.name)
+    else:
+        _ask()
+    return True
 
 
-def ask(plan: Plan) -> None:
-    """Show what is about to happen and read the answer. Raises Declined unless it is yes."""
-    from logctl.cli.output import note
+def _show(plan: Plan) -> None:
+    for step in plan.steps[:_STEPS_SHOWN]:
+        note(f"about to {step_line(step)}")
+    if len(plan.steps) > _STEPS_SHOWN:
+        note(f"and {len(plan.steps) - _STEPS_SHOWN} steps more; --dry-run shows them all")
 
-    for step in plan.steps:
-        note(f"about to {step.sentence}")
-    sys.stderr.write("Go ahead? [y/N] ")
-    sys.stderr.flush()
-    answer = sys.stdin.readline().strip().lower()
-    if answer not in ("y", "yes"):
+
+def _ask() -> None:
+    if _answer("Go ahead? [y/N] ").lower() not in ("y", "yes"):
         raise Declined("nothing was changed")
+
+
+def _ask_name(name: str) -> None:
+    if _answer(f"Type {neutral(name)} to go ahead: ") != name:
+        raise Declined("that was not the name; nothing was changed")
+
+
+def _answer(prompt: str) -> str:
+    sys.stderr.write(prompt)
+    sys.stderr.flush()
+    return sys.stdin.readline().strip()

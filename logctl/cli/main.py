@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "txn": "logctl.cli.txn",
     "group": "logctl.cli.group",
     "config": "logctl.cli.config",
+    "audit": "logctl.cli.audit",
     "completion": "logctl.cli.completion",
 }
 """First word -> the module whose `register(app)` adds it to the app."""

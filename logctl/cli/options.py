@@ -52,6 +52,10 @@ Timeout = Annotated[
 Output = Annotated[Format, typer.Option("-o", "--output", help="How to print.")]
 NoHeaders = Annotated[bool, typer.Option("--no-headers", help="Leave out the titles of columns.")]
 Yes = Annotated[bool, typer.Option("-y", "--yes", help="Go ahead without asking.")]
+Confirm = Annotated[
+    str | None,
+    typer.Option("--confirm", metavar="NAME", help="Go ahead: NAME is what is changed, as a guarded context asks it."),
+]
 Columns = Annotated[
     str | None, typer.Option("--columns", metavar="TITLE,...", help="These columns only, in this order.")
 ]

@@ -1,62 +1,207 @@
-"""The single path of every change: plan -> preview -> confirm -> execute -> verify -> exit."""
+"""The single path of every change: plan -> preview -> confirm -> execute -> verify -> exit.
+
+An operation takes it, and so does a plan from a file, the rest of a plan that was begun earlier, and the way back of
+one that was carried out. The journal learns of it before the cluster does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+import os
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
-from logctl.admin.executor import Event, ItemFailed, Verified, execute, rehearse
+from logctl.admin.executor import ItemFailed, Recorder, execute, rehearse
+from logctl.admin.history import Record
+from logctl.admin.journal import Circumstances, Journal
 from logctl.admin.observe import observe
-from logctl.admin.operation import Change, Operation, Plan
+from logctl.admin.operation import Operation, Plan
+from logctl.admin.standing import Remaining, remaining
 from logctl.cli import output
+from logctl.cli.account import Account
 from logctl.cli.confirm import confirm
 from logctl.cli.exits import Exit
 from logctl.cli.output import Format
+from logctl.cli.preview import plan_text
 from logctl.cli.session import Session
-from logctl.errors import UsageError
+from logctl.errors import LogctlError, UsageError
 
 
 class ChangeFlags(NamedTuple):
-    """How a change is to be made and reported."""
+    """How a change is to be made and reported. `confirmed`: the NAME of --confirm; `command`: the words of the command
+    that asks for it."""
 
     yes: bool = False
     dry_run: bool = False
     exit_code: bool = False
     form: Format = Format.TABLE
+    confirmed: str | None = None
+    command: str = ""
 
 
-def change(session: Session, operation: Operation, flags: ChangeFlags) -> int:
+class Way(NamedTuple):
+    """How a plan came here. `left`: what is left to do of it, None for all. `resumes`: the id of the plan that is taken
+    up again; `undoes`: of the one that is taken back."""
+
+    left: Remaining | None = None
+    resumes: str | None = None
+    undoes: str | None = None
+
+
+WHOLE: Final = Way()
+
+
+def change(session: Session, operation: Operation, flags: ChangeFlags, way: Way = WHOLE) -> int:
     """Plan the operation and carry it out as the flags say; answers the exit code."""
     operation.check()
-    cluster, deadline = session.cluster, session.deadline
-    plan = operation.plan(observe(cluster, operation.wants(), deadline))
-    for warning in plan.warnings:
-        output.warn(warning)
-    if flags.dry_run:
-        return _preview(session, plan, flags)
-    if not plan.steps:
-        return _nothing_to_do(plan, flags)
-    if confirm(plan, yes=flags.yes):
-        deadline = Deadline(session.timeout_s)
-    seen = []
-    for event in execute(plan, cluster, deadline):
-        _tell(event)
-        if isinstance(event, Verified):
-            seen.append(event)
-    _report(plan, seen, flags.form)
-    return Exit.DONE
+    snapshot = observe(session.cluster, operation.wants(), session.deadline)
+    plan = operation.plan(snapshot)
+    if plan.cluster_id is None:
+        plan = plan._replace(cluster_id=snapshot.cluster_id)
+    return carry_out(session, plan, flags, way)
 
 
 def carry_out_file(session: Session, path: str, flags: ChangeFlags) -> int:
-    """Carry out the plan in a file that --dry-run -o json wrote; answers the exit code."""
-    raise UsageError(f"--plan {path}: plans in files cannot be carried out yet")
+    """Carry out the plan in a file that --dry-run -o json wrote; answers the exit code.
+
+    Raises UsageError for a file that holds none or one for another cluster, and StalePlan when something is neither as
+    it was when it was planned nor as the plan wants it.
+    """
+    from logctl.admin.plan_files import read_plan
+
+    plan = read_plan(_text(path), path)
+    left = _what_is_left(session, plan, frozenset(), path)
+    if not left.steps and plan.steps:
+        plan = plan._replace(notes=(f"everything that {path} plans is so already",))
+    _validate(session, plan, left, path)
+    return carry_out(session, plan, flags, Way(left))
+
+
+def resume(session: Session, record: Record, flags: ChangeFlags) -> int:
+    """Do what is left of a plan of the journal; answers the exit code. Raises as `carry_out_file`."""
+    plan = record.plan()
+    left = _what_is_left(session, plan, record.done, f"plan {record.plan_id}")
+    if not left.steps:
+        plan = plan._replace(notes=(f"all that {record.plan_id} plans is done",))
+    return carry_out(session, plan, flags, Way(left, resumes=record.plan_id))
+
+
+def refuse_other_cluster(planned: str | None, found: str | None, whose: str) -> None:
+    """Raises UsageError when a plan was made for another cluster than the one that answers."""
+    if planned is not None and found is not None and planned != found:
+        raise UsageError(
+            f"{whose} was made for cluster {planned}, and this is {found}", "name the cluster it is for with -b or -C"
+        )
+
+
+def carry_out(session: Session, plan: Plan, flags: ChangeFlags, way: Way = WHOLE) -> int:
+    """Carry out a plan, or what is left of it, as the flags say; answers the exit code."""
+    shown = plan if way.left is None else _only(plan, way.left)
+    for warning in plan.warnings:
+        output.warn(warning)
+    if flags.dry_run:
+        return _preview(session, shown, flags)
+    account = Account(shown)
+    if not shown.steps and way.resumes is None:
+        return _nothing_to_do(account, shown, flags)
+    deadline = session.deadline
+    if shown.steps and _asked(shown, session, flags):
+        deadline = Deadline(session.timeout_s)
+    try:
+        _execute(session, plan, deadline, way, account, flags)
+    except KeyboardInterrupt:
+        account.interrupted()
+        raise
+    except LogctlError as error:
+        account.advise(error)
+        if account.begun:
+            account.report(flags.form)
+        raise
+    if not shown.steps:
+        return _nothing_to_do(account, shown, flags)
+    account.report(flags.form)
+    return Exit.DONE
+
+
+def _asked(plan: Plan, session: Session, flags: ChangeFlags) -> bool:
+    try:
+        return confirm(plan, session, yes=flags.yes, confirmed=flags.confirmed)
+    except KeyboardInterrupt:
+        output.note("interrupted: nothing was changed")
+        raise
+
+
+def _execute(session: Session, plan: Plan, deadline: Deadline, way: Way, account: Account, flags: ChangeFlags) -> None:
+    recorder = _recorder(session, plan, way, flags)
+    events = execute(plan, session.cluster, deadline, recorder, way.left)
+    try:
+        with account:
+            for event in events:
+                account.tell(event)
+    finally:
+        # An interrupted plan is written down as one now, not when somebody collects the garbage.
+        events.close()
+
+
+def _recorder(session: Session, plan: Plan, way: Way, flags: ChangeFlags) -> Recorder | None:
+    if os.environ.get("LOGCTL_JOURNAL", "").lower() in ("off", "no", "0"):
+        output.warn("LOGCTL_JOURNAL=off: this change is not written down, and cannot be resumed or undone")
+        return None
+    target = session.target
+    circumstances = Circumstances(
+        command=flags.command,
+        context=session.context,
+        bootstrap=target.bootstrap or ",".join(map(str, session.cluster.client.bootstrap)),
+        command_config=None if target.command_config is None else os.path.abspath(target.command_config),
+        undoes=way.undoes,
+    )
+    journal = Journal()
+    if way.resumes is not None:
+        return journal.resume(way.resumes, circumstances)
+    return journal.begin(plan, circumstances)
+
+
+def _what_is_left(session: Session, plan: Plan, done: frozenset[int], whose: str) -> Remaining:
+    from logctl.admin.plan_files import secrets_missing
+
+    snapshot = observe(session.cluster, plan.wants, session.deadline)
+    refuse_other_cluster(plan.cluster_id, snapshot.cluster_id, whose)
+    left = remaining(plan, done, snapshot)
+    for number in left.steps:
+        if secrets_missing(plan.steps[number].arguments):
+            raise UsageError(
+                f"{whose}: steps[{number}] needs a secret, which is not kept: {plan.steps[number].sentence}",
+                "give the command itself again, with the secret",
+            )
+    return left
+
+
+def _validate(session: Session, plan: Plan, left: Remaining, path: str) -> None:
+    """Have the steps of a file checked before the first is begun: it may have been written by hand."""
+    for number in left.steps:
+        try:
+            _refuse_what_is_refused(session, plan, (number,))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise UsageError(f"{path}: steps[{number}].arguments: {told}", "write it with --dry-run -o json") from None
+
+
+def _refuse_what_is_refused(session: Session, plan: Plan, steps: tuple[int, ...] | None = None) -> None:
+    for event in rehearse(plan, session.cluster, session.deadline, steps):
+        if isinstance(event, ItemFailed):
+            raise event.error
+
+
+def _only(plan: Plan, left: Remaining) -> Plan:
+    return plan._replace(
+        changes=tuple(one for one in plan.changes if one.resource not in left.settled),
+        steps=tuple(plan.steps[number] for number in left.steps),
+    )
 
 
 def _preview(session: Session, plan: Plan, flags: ChangeFlags) -> int:
-    for event in rehearse(plan, session.cluster, session.deadline):
-        if isinstance(event, ItemFailed):
-            raise event.error
+    _refuse_what_is_refused(session, plan)
     if flags.form is Format.JSON:
         output.write(output.as_json(plan.document()))
     elif flags.form is Format.YAML:
@@ -67,78 +212,18 @@ def _preview(session: Session, plan: Plan, flags: ChangeFlags) -> int:
     return Exit.CHANGES if flags.exit_code and plan.steps else Exit.DONE
 
 
-def plan_text(plan: Plan) -> str:
-    """The plan as a human reads it: each step, and below it what will be different."""
-    lines = [f"{note}; nothing to do" for note in plan.notes]
-    lines += [step.sentence for step in plan.steps]
-    for change in plan.changes:
-        lines.append(str(change.resource))
-        lines.extend(_difference(change))
-    return "".join(f"{output.neutral(line)}\n" for line in lines)
-
-
-def _difference(change: Change) -> Iterator[str]:
-    before, after = _flat(change.before or {}), _flat(change.after or {})
-    if change.after is None:
-        yield from (f"  - {key}: {value}" for key, value in before.items())
-        return
-    for key, value in after.items():
-        if value is None:
-            yield f"  - {key}: {before.get(key)}"
-        elif before.get(key) is None:
-            yield f"  + {key}: {value}"
-        elif before[key] != value:
-            yield f"  ~ {key}: {before[key]} -> {value}"
-
-
-def _flat(state: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in state.items():
-        if isinstance(value, Mapping):
-            flat.update(_flat(value, f"{prefix}{key}."))
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
-
-
-def _nothing_to_do(plan: Plan, flags: ChangeFlags) -> int:
+def _nothing_to_do(account: Account, plan: Plan, flags: ChangeFlags) -> int:
     for sentence in plan.notes:
         output.note(f"{sentence}; nothing to do")
-    _report(plan, [], flags.form)
+    account.report(flags.form)
     return Exit.DONE
 
 
-def _tell(event: Event) -> None:
-    if isinstance(event, Verified):
-        output.note(_past(event))
-
-
-def _past(event: Verified) -> str:
-    change = event.change
-    if change.after is None:
-        return f"deleted {change.resource}"
-    verb = "created" if change.before is None else "changed"
-    seen = event.seen or {}
-    said = [f"{key.replace('_', ' ')} {seen[key]}" for key in ("partitions", "replication_factor") if key in seen]
-    configs = seen.get("configs", {})
-    named = configs if change.before is None else (change.after or {}).get("configs", {})
-    said += [f"{key}={configs[key]}" if key in configs else f"{key} back to its default" for key in named]
-    return f"{verb} {change.resource}" + (f": {', '.join(said)}" if said else "")
-
-
-def _report(plan: Plan, seen: list[Verified], form: Format) -> None:
-    if form is Format.NAME:
-        output.write("".join(f"{event.change.resource.name}\n" for event in seen))
-    if form not in (Format.JSON, Format.YAML):
-        return
-    document = {
-        "title": plan.title,
-        "changed": bool(seen),
-        "changes": [
-            {"kind": event.change.resource.kind, "name": event.change.resource.name, "now": event.seen}
-            for event in seen
-        ],
-        "notes": list(plan.notes),
-        "warnings": list(plan.warnings),
-    }
-    output.write(output.as_json(document) if form is Format.JSON else output.as_yaml(document))
+def _text(path: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        return data.decode()
+    except OSError as error:
+        raise UsageError(f"--plan {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--plan {path}: this is not text in UTF-8", "write it with --dry-run -o json") from None

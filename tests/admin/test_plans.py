@@ -128,6 +128,9 @@ def test_a_plan_can_be_written_down() -> None:
         "sentence": "delete topic a, its 1 partition and every record in it",
         "risk": "destructive",
         "arguments": {"name": "a"},
+        "about": [{"kind": "topic", "name": "a"}],
+        "undo": None,
+        "gates": [],
     }
 
 

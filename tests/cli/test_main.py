@@ -15,9 +15,7 @@ from cli.conftest import command, environment, run
 from support.scripted import ScriptedCluster, topic_id
 
 from logctl import __version__, errors
-from logctl.admin.operation import Risk
 from logctl.cli import main
-from logctl.cli.confirm import Verdict, decide
 from logctl.cli.exits import Exit, exit_code_for
 from logctl.cli.options import parse_duration_s
 from logctl.cli.output import neutral, neutral_json, neutral_text
@@ -168,20 +166,6 @@ def test_a_hostile_cluster_cannot_write_to_the_terminal(form: str) -> None:
 
 
 # -- asking ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("risk", "yes", "interactive", "verdict"),
-    [
-        (Risk.SAFE, False, False, Verdict.GO),
-        (Risk.DESTRUCTIVE, True, False, Verdict.GO),
-        (Risk.DESTRUCTIVE, False, True, Verdict.ASK),
-        (Risk.DESTRUCTIVE, False, False, Verdict.REFUSE),
-        (Risk.DISRUPTIVE, False, False, Verdict.REFUSE),
-    ],
-)
-def test_who_is_asked(risk: Risk, yes: bool, interactive: bool, verdict: Verdict) -> None:
-    assert decide(risk, yes=yes, interactive=interactive) is verdict
 
 
 @pytest.mark.parametrize(

@@ -210,7 +210,7 @@ def test_nothing_is_deleted_without_a_word_from_somebody(logctl: Logctl, topic: 
 def test_a_rehearsal_deletes_nothing(logctl: Logctl, topic: str) -> None:
     done = logctl("topic", "delete", topic, "--dry-run")
     assert done.code == 0
-    assert done.out.startswith(f"delete topic {topic}, its 1 partition and every record in it\ntopic {topic}\n  - id: ")
+    assert done.out.startswith(f"delete topic {topic}, its 1 partition and every record in it [destructive, no way back]\ntopic {topic}\n  - id: ")
     assert logctl("topic", "describe", topic).code == 0
 
 

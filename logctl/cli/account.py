@@ -1,0 +1,168 @@
+"""Telling what happens while a plan is carried out, and afterwards what came of it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import Any, Final
+
+from logctl.admin.executor import Event, GateClosed, ItemDone, ItemFailed, PlanBegun, StepStarted, Verified, Waiting
+from logctl.admin.observe import Resource
+from logctl.admin.operation import Plan
+from logctl.cli import output
+from logctl.cli.output import Format, Progress
+from logctl.errors import DeadlineExceeded, LogctlError
+
+_EVERY_S: Final = 1.0
+_LINES_EVERY: Final = 10
+"""Where lines cannot be written over, one in so many."""
+
+
+class Account:
+    """What has happened so far. The events are put in one after the other; as a context, it shows once a second what
+    is going on."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self.plan_id: str | None = None
+        self.begun = False
+        self.seen: list[Verified] = []
+        self.accepted: dict[Resource, None] = {}
+        self.failed: dict[Resource, LogctlError] = {}
+        self._pulse = _Pulse()
+
+    def __enter__(self) -> Account:
+        self._pulse.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pulse.stop()
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, PlanBegun):
+            self.plan_id, self.begun = event.plan_id, True
+        elif isinstance(event, StepStarted):
+            self._pulse.doing = f"step {event.number} of {event.total}: {event.step.sentence}"
+        elif isinstance(event, GateClosed):
+            self._pulse.say(f"waiting to {event.step.sentence}: {'; '.join(event.sentences)}")
+        elif isinstance(event, ItemDone):
+            self.accepted[event.resource] = None
+        elif isinstance(event, ItemFailed):
+            self.failed[event.resource] = event.error
+        elif isinstance(event, Waiting):
+            self._pulse.doing = f"waiting until the cluster shows it: {event.total - event.unseen} of {event.total}"
+        elif isinstance(event, Verified):
+            self.seen.append(event)
+            self._pulse.say(_past(event))
+
+    def interrupted(self) -> None:
+        """After Ctrl-C: what was done, what was not, and how to go on."""
+        if not self.begun:
+            output.note("interrupted: nothing was changed")
+            return
+        done = {event.change.resource for event in self.seen}
+        sent = [one for one in self.accepted if one not in done]
+        rest = [one.resource for one in self._plan.changes if one.resource not in {*done, *sent}]
+        output.note(f"interrupted: {len(done)} of {len(self._plan.changes)} changes are done and were seen")
+        _list("accepted, but not seen yet", sent)
+        _list("not done, or not answered yet", rest)
+        if self.plan_id is not None:
+            output.note(f"hint: {self.how_to_go_on()}")
+
+    def advise(self, error: LogctlError) -> None:
+        """Add to the hint how to go on, where something was done and something is left."""
+        open_end = isinstance(error, DeadlineExceeded) or bool(self.accepted and self.failed)
+        if self.begun and self.plan_id is not None and open_end:
+            error.hint = "; ".join(filter(None, [error.hint, self.how_to_go_on()]))
+
+    def how_to_go_on(self) -> str:
+        going = f"go on with `logctl audit resume {self.plan_id}`"
+        if any(step.undo is not None for step in self._plan.steps):
+            going += f", or take back what was done with `logctl audit undo {self.plan_id}`"
+        return going
+
+    def report(self, form: Format) -> None:
+        """What was changed, to stdout, for those who asked for data."""
+        if form is Format.NAME:
+            output.write("".join(f"{output.neutral(event.change.resource.name)}\n" for event in self.seen))
+        if form in (Format.JSON, Format.YAML):
+            document = self._document()
+            output.write(output.as_json(document) if form is Format.JSON else output.as_yaml(document))
+
+    def _document(self) -> dict[str, Any]:
+        return {
+            "id": self.plan_id,
+            "title": self._plan.title,
+            "cluster_id": self._plan.cluster_id,
+            "changed": bool(self.seen),
+            "changes": [
+                {**event.change.resource._asdict(), "now": None if event.seen is None else dict(event.seen)}
+                for event in self.seen
+            ],
+            "notes": list(self._plan.notes),
+            "warnings": list(self._plan.warnings),
+            "complete": not self.failed,
+            "errors": [
+                {"name": str(one), "error": error.kafka_name, "message": error.message, "hint": error.hint}
+                for one, error in self.failed.items()
+            ],
+        }
+
+
+def _list(what: str, resources: list[Resource]) -> None:
+    shown = [str(one) for one in resources[:10]]
+    if len(resources) > len(shown):
+        shown.append(f"and {len(resources) - len(shown)} more")
+    if shown:
+        output.note(f"  {what}: {', '.join(shown)}")
+
+
+class _Pulse:
+    """Says once a second what is going on, however long a step takes: on one line where it can be written over, and
+    now and then where it cannot. Silent during the first second."""
+
+    def __init__(self) -> None:
+        self.doing = ""
+        self._progress = Progress()
+        self._lines = not sys.stderr.isatty()
+        self._lock = threading.Lock()
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._over.set()
+        self._thread.join()
+        self._progress.clear()
+
+    def say(self, sentence: str) -> None:
+        """A line that stays."""
+        with self._lock:
+            self._progress.clear()
+            output.note(sentence)
+
+    def _beat(self) -> None:
+        count = 0
+        while not self._over.wait(_EVERY_S):
+            count += 1
+            with self._lock:
+                sentence = output.neutral(f"{self.doing} ({self._progress.elapsed_s:.0f} s)")
+                if not self._lines:
+                    self._progress.tell(sentence)
+                elif self.doing and count % _LINES_EVERY == 0:
+                    output.note(sentence)
+
+
+def _past(event: Verified) -> str:
+    change = event.change
+    if change.after is None:
+        return f"deleted {change.resource}"
+    verb = "created" if change.before is None else "changed"
+    seen = event.seen or {}
+    said = [f"{key.replace('_', ' ')} {seen[key]}" for key in ("partitions", "replication_factor") if key in seen]
+    configs = seen.get("configs", {})
+    named = configs if change.before is None else (change.after or {}).get("configs", {})
+    said += [f"{key}={configs[key]}" if key in configs else f"{key} back to its default" for key in named]
+    return f"{verb} {change.resource}" + (f": {', '.join(said)}" if said else "")
