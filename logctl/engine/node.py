@@ -27,7 +27,7 @@ from typing import Final
 
 from logctl import local
 from logctl.engine.assembly import Assembly
-from logctl.engine.broker.metadata import SnapshotTask
+from logctl.engine.broker.metadata_snapshot_keeping import SnapshotTask
 from logctl.engine.config_file import Entry
 from logctl.engine.diary import Diary
 from logctl.engine.event_loop import asyncio
@@ -120,7 +120,7 @@ class Node:
         bound = self._listen()
         self._parts.settings_listeners.append(lambda: self._server.obey(limits(self.settings)))
         self._parts.open(_advertised(self.settings, bound))
-        self._parts.metadata.run_snapshot = self._snapshot_aside
+        self._parts.metadata.snapshots.run = self._snapshot_aside
         self._describe(cluster_id, "running", [one.address for one in bound])
         self._loop.call_soon(self._say_ready, begun)
 
@@ -141,9 +141,9 @@ class Node:
             try:
                 task.run()
             except DiskFault as fault:
-                post(metadata.snapshot_failed, task, fault)
+                post(metadata.snapshots.failed, task, fault)
             else:
-                post(metadata.snapshot_written, task)
+                post(metadata.snapshots.written, task)
 
         self._snapshot = Thread(target=write, name="snapshot")
         self._snapshot.start()
@@ -225,7 +225,7 @@ class Node:
             await self._server.stop()
             if self._snapshot is not None:
                 self._snapshot.join()
-            self._parts.metadata.run_snapshot = SnapshotTask.run
+            self._parts.metadata.snapshots.run = SnapshotTask.run
             self._parts.close()
             self._say("stop", f"Stopped in order in {time.monotonic() - begun:.1f} s")
         finally:

@@ -14,8 +14,8 @@ from support.metadata import OneNode, running
 from support.waiting import wait_until
 
 from logctl.engine import apache
-from logctl.engine.broker.metadata import Options
 from logctl.engine.broker.metadata_records import Batch, decode_batches
+from logctl.engine.broker.metadata_snapshot_keeping import Options
 from logctl.engine.broker.metadata_snapshots import decode_snapshot, list_snapshots
 from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.image import Image

@@ -12,8 +12,8 @@ import pytest
 from support.controller import numbered_id
 from support.metadata import OneNode, running
 
-from logctl.engine.broker.metadata import Options, SnapshotTask
 from logctl.engine.broker.metadata_records import ControlRecord, decode_batches, encode_batch, encode_control_batch
+from logctl.engine.broker.metadata_snapshot_keeping import Options, SnapshotTask
 from logctl.engine.broker.metadata_snapshots import SnapshotId, decode_snapshot, encode_snapshot
 from logctl.engine.controller.decision import Decision
 from logctl.engine.controller.image import Image
@@ -225,13 +225,13 @@ def test_snapshots_bound_what_the_next_start_reads_and_old_ones_go(tmp_path: Pat
 def test_a_snapshot_may_be_written_while_decisions_go_on(tmp_path: Path) -> None:
     node = running(tmp_path, SMALL)
     tasks: list[SnapshotTask] = []
-    node.metadata.run_snapshot = tasks.append
+    node.metadata.snapshots.run = tasks.append
     while not tasks:
         node.create(f"before-{node.metadata.log_end}")
     node.create("after")
     assert len(tasks) == 1, "one at a time"
     tasks[0].run()
-    node.metadata.snapshot_written(tasks[0])
+    node.metadata.snapshots.written(tasks[0])
     assert snapshots(node) == [tasks[0].snapshot.file_name]
     before = node.metadata.image
     node.crash()
@@ -269,7 +269,7 @@ def test_the_clock_need_not_count(tmp_path: Path) -> None:
 
 def test_a_snapshot_that_cannot_be_written_costs_nothing_but_a_line_in_the_diary(tmp_path: Path) -> None:
     node = running(tmp_path, SMALL)
-    node.metadata.run_snapshot = lambda task: node.metadata.snapshot_failed(task, DiskFault("Writing", "x", 28))
+    node.metadata.snapshots.run = lambda task: node.metadata.snapshots.failed(task, DiskFault("Writing", "x", 28))
     for number in range(30):
         node.create(f"topic-{number}")
     assert any("could not be written" in note for note in node.metadata.notes)

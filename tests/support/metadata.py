@@ -8,7 +8,8 @@ from typing import Any
 
 from support.controller import CLUSTER_ID, new_topic, numbered_id, registration
 
-from logctl.engine.broker.metadata import Metadata, Options
+from logctl.engine.broker.metadata import Metadata
+from logctl.engine.broker.metadata_snapshot_keeping import Options
 from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image

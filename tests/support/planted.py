@@ -13,7 +13,9 @@ import pytest
 from logctl.engine import connection
 from logctl.engine.broker import producer_ids
 from logctl.engine.broker.log_dirs import LogDir
-from logctl.engine.broker.metadata import Metadata, SnapshotTask, _LogView
+from logctl.engine.broker.metadata import Metadata
+from logctl.engine.broker.metadata_copying import LogView
+from logctl.engine.broker.metadata_snapshot_keeping import SnapshotTask
 from logctl.engine.broker.replica import Replica
 from logctl.engine.controller.decision import Decision
 from logctl.engine.log import checkpoints, producer_snapshot
@@ -131,7 +133,7 @@ def answers_before_the_metadata_is_committed(patch: pytest.MonkeyPatch) -> None:
         self.on_flushed()
 
     patch.setattr(Metadata, "decide", decide)
-    patch.setattr(_LogView, "flushed_end", property(lambda self: self._log.written_end))
+    patch.setattr(LogView, "flushed_end", property(lambda self: self.log.written_end))
 
 
 def does_not_record_producer_ids(patch: pytest.MonkeyPatch) -> None:

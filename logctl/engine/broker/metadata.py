@@ -18,27 +18,34 @@ Office is taken in `start`: with one voter the machine elects itself, writes the
 record goes to the log before anything else. A cluster's very first leader appends the records of
 `bootstrap.checkpoint`.
 
-Snapshots bound the next start. One is due when enough was appended since the last, or anything some time ago; it is
-made from the committed image, which never changes, so the shell may run the task in another thread. The newest two are
-kept, and the log behind the older.
-
-With more voters, `outbox` carries the machine's messages and `deliver` takes theirs; the rest stays as it is.
+With more voters, `outbox` carries the machine's messages and `deliver` takes theirs, and the log is copied
+(`metadata_copying`): `answer` is the leader's side, `question` and `take` are the others'. Such a node learns what is
+committed only from the high watermark, so it begins with its snapshot and applies the log as that moves. Who takes
+office first replays what its log holds beyond, without an answer that anybody waits for.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from logctl.engine.broker.metadata_records import ControlRecord, encode_batch, encode_control_batch, in_batches
-from logctl.engine.broker.metadata_snapshots import SnapshotId, encode_snapshot, list_snapshots
+from logctl.engine.broker.metadata_copying import PORTION_BYTES, Copier, LogView, Question, Reply, answer
+from logctl.engine.broker.metadata_records import (
+    Batch,
+    ControlRecord,
+    decode_batches,
+    encode_batch,
+    encode_control_batch,
+    in_batches,
+)
+from logctl.engine.broker.metadata_snapshot_keeping import Options, SnapshotKeeper
+from logctl.engine.broker.metadata_snapshots import SnapshotId, decode_snapshot, list_snapshots
 from logctl.engine.broker.metadata_store import DIRECTORY, Stored, load, read_bootstrap
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import apply
-from logctl.engine.controller.snapshot import image_records
 from logctl.engine.controller.versions import NEWEST_METADATA_LEVEL, record_version
 from logctl.engine.log.checkpoints import set_aside
 from logctl.engine.log.disk import Disk, DiskFault
@@ -59,16 +66,6 @@ _WORTH_A_SNAPSHOT_BYTES: Final = 256 << 10
 
 Listener = Callable[[Image, Image, list[Any]], None]
 """(image before, image after, the records between them), in the order of the log."""
-
-
-class Options(NamedTuple):
-    """Settings of the metadata log: metadata.log.segment.bytes, metadata.log.max.record.bytes.between.snapshots and
-    metadata.log.max.snapshot.interval.ms (0: only the bytes count).
-    """
-
-    segment_bytes: int = 1 << 30
-    snapshot_interval_bytes: int = 20 << 20
-    snapshot_interval_ms: int = 3_600_000
 
 
 class Status(NamedTuple):
@@ -95,52 +92,8 @@ class _Waiting:
     failed: Callable[[WireError], None]
 
 
-@dataclass(slots=True)
-class SnapshotTask:
-    """Writing one snapshot; `run` may be called in any thread and raises DiskFault."""
-
-    disk: Disk
-    directory: str
-    snapshot: SnapshotId
-    image: Image
-    last_append_ms: int
-    now_ms: int
-    controls: list[ControlRecord]
-
-    def run(self) -> None:
-        level = self.image.metadata_version
-        data = encode_snapshot(
-            image_records(self.image),
-            lambda kind: record_version(kind, level),
-            epoch=self.snapshot.epoch,
-            last_append_ms=self.last_append_ms,
-            now_ms=self.now_ms,
-            controls=self.controls,
-        )
-        self.disk.write_file(f"{self.directory}/{self.snapshot.file_name}", data)
-
-
 def _ignore(refusal: WireError) -> None:
     pass
-
-
-class _LogView:
-    """The metadata log as the quorum sees it."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-
-    @property
-    def end_offset(self) -> int:
-        return self._log.end_offset
-
-    @property
-    def flushed_end(self) -> int:
-        return self._log.flushed_end
-
-    @property
-    def last_epoch(self) -> int:
-        return max(self._log.leader_epoch, 0)
 
 
 class Metadata:
@@ -151,6 +104,7 @@ class Metadata:
         disk: Disk,
         log_dir: str,
         stored: Stored,
+        view: LogView,
         raft: RaftNode,
         *,
         rules: Rules,
@@ -161,31 +115,32 @@ class Metadata:
     ) -> None:
         """Use `Metadata.open`."""
         self.log = stored.log
-        self.image = stored.image
+        alone = len(raft.voters) == 1
+        self.image = stored.image if alone else stored.base
         self.rules = rules
         self.raft = raft
         self.listeners: list[Listener] = []
         self.outbox: list[Envelope] = []
         self.notes = stored.notes
         """Sentences for the diary. The owner may read and clear them."""
-        self.run_snapshot: Callable[[SnapshotTask], None] = self._snapshot_here
-        """Runs a snapshot task and calls `snapshot_written` or `snapshot_failed`; a shell may use a thread."""
-        self.applied_offset = stored.log.end_offset
+        from_snapshot = stored.snapshot.end_offset if stored.snapshot else 0
+        self.applied_offset = stored.log.end_offset if alone else from_snapshot
         """`image` is what the records below this offset amount to."""
+        self._view = view
+        self._copier = Copier(view, raft)
         self._disk = disk
         self._log_dir = log_dir
         self._path = f"{log_dir}/{DIRECTORY}"
-        self._options = options
+        self.snapshots = SnapshotKeeper(
+            disk, self._path, stored.log, options, clock, self.notes, stored.bytes_behind_snapshot
+        )
         self._clock = clock
         self._new_uuid = new_uuid
         self._mark_dirty = mark_dirty
         self._voters = stored.voters
         self._voters_are_news = stored.log.end_offset == 0
-        self._working = stored.image
+        self._working = self.image
         self._waiting: deque[_Waiting] = deque()
-        self._since_snapshot = stored.bytes_behind_snapshot
-        self._last_append_ms = self._last_snapshot_ms = clock()
-        self._snapshot_runs = False
 
     @classmethod
     def open(
@@ -215,11 +170,13 @@ class Metadata:
             disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, node_id=alone, files=files
         )
         state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, voters, stored.notes)
-        raft = RaftNode(node_id, voters or (node_id,), _LogView(stored.log), state, jitter)
+        view = LogView(stored.log, stored.snapshot.epoch if stored.snapshot else 0)
+        raft = RaftNode(node_id, voters or (node_id,), view, state, jitter)
         return cls(
             disk,
             log_dir,
             stored,
+            view,
             raft,
             rules=rules,
             options=options,
@@ -277,19 +234,50 @@ class Metadata:
         """Whatever is due in the quorum, and a snapshot whose time has come."""
         self.raft.tick(now_ms)
         self._carry_out()
-        due_ms = self._snapshot_due_ms()
+        due_ms = self.snapshots.due_ms()
         if due_ms is not None and due_ms <= now_ms:
             self._begin_snapshot()
 
     def next_deadline_ms(self) -> int | None:
-        return min((due for due in (self.raft.deadline_ms, self._snapshot_due_ms()) if due is not None), default=None)
+        deadlines = (self.raft.deadline_ms, self.snapshots.due_ms())
+        return min((due for due in deadlines if due is not None), default=None)
 
-    def _snapshot_due_ms(self) -> int | None:
-        """By the clock; None when there is nothing new, or the clock does not count."""
-        interval_ms = self._options.snapshot_interval_ms
-        if not interval_ms or not self._since_snapshot or self._snapshot_runs or self.log.failed is not None:
-            return None
-        return self._last_snapshot_ms + interval_ms
+    # ---- copying ----
+
+    def answer(self, question: Question) -> Reply:
+        """What somebody who copies the log is told. Raises DiskFault."""
+        snapshots = list_snapshots(self._disk, self._path) if question.offset < self.log.start_offset else []
+        reply = answer(self._view, self.raft, question, snapshots[0] if snapshots else None, self._clock())
+        self._carry_out()
+        return reply
+
+    def question(self) -> Question | None:
+        """What to ask of the leader now; None when there is nobody to ask, or a flush comes first."""
+        return self._copier.question()
+
+    def take(self, source: int, reply: Reply) -> None:
+        """What node `source` answered. Raises DiskFault, DivergedBelowCommit."""
+        if self._copier.take(source, reply, self.applied_offset, self._clock()):
+            self.snapshots.appended(len(reply.records), self._clock())
+            self._mark_dirty(self.log)
+        self._carry_out()
+
+    def install(self, snapshot: SnapshotId, data: bytes) -> None:
+        """Begin anew from a snapshot of the leader, because its log does not reach back to the end of ours.
+
+        Raises UnreadableRecord when it makes no sense, DiskFault.
+        """
+        found = decode_snapshot(data)
+        self._disk.write_file(f"{self._path}/{snapshot.file_name}", data)
+        self.log.truncate_fully_at(snapshot.end_offset, self._clock())
+        self._view.base_epoch = snapshot.epoch
+        before, self.image = self.image, apply(Image(), found.records)
+        self._working = self.image
+        self._voters = self._voters.after(found.controls)
+        self.applied_offset = snapshot.end_offset
+        self.snapshots.since_bytes = 0
+        for listener in self.listeners:
+            listener(before, self.image, found.records)
 
     def deliver(self, envelope: Envelope) -> None:
         """A message from another voter."""
@@ -303,7 +291,7 @@ class Metadata:
         """
         if clean:
             self.flush()
-            if self._since_snapshot >= _WORTH_A_SNAPSHOT_BYTES:
+            if self.snapshots.since_bytes >= _WORTH_A_SNAPSHOT_BYTES:
                 self._begin_snapshot()
         self.log.close(clean)
 
@@ -355,8 +343,7 @@ class Metadata:
             self.log.discard_staged()
             raise
         self.log.write()
-        self._since_snapshot += sum(map(len, batches))
-        self._last_append_ms = now_ms
+        self.snapshots.appended(sum(map(len, batches)), now_ms)
         self._mark_dirty(self.log)
 
     # ---- committing ----
@@ -368,6 +355,7 @@ class Metadata:
 
     def on_flushed(self) -> None:
         """The log's flushed end has moved."""
+        self._copier.flushed(self._clock())
         self.raft.flushed()
         self._carry_out()
 
@@ -405,6 +393,7 @@ class Metadata:
         return encode_state(state, None if self._voters.are_in_the_log else self.raft.voters)
 
     def _take_office(self, change: LeaderChange) -> None:
+        self._take_over()
         now_ms = self._clock()
         controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
         if self._voters_are_news:
@@ -420,6 +409,27 @@ class Metadata:
             records += self._first_records()
         if records:
             self.decide(lambda controller: Decision(records, None), lambda decision: None)
+
+    def _take_over(self) -> None:
+        """What earlier leaders have written and nobody knows as committed yet: decisions build on it, and it is
+        committed with the first record of this epoch."""
+        records, end_offset = [record for batch in self._beyond() for record in batch.records], self.log.end_offset
+        if records:
+            self._working = apply(self._working, records)
+            decision = Decision[Any](records, None)
+            self._waiting.append(_Waiting(end_offset, self._working, records, decision, lambda _: None, _ignore))
+
+    def _beyond(self, up_to_offset: int | None = None) -> Iterator[Batch]:
+        """The batches of the log from the applied offset on."""
+        offset = self.applied_offset
+        end_offset = self.log.end_offset if up_to_offset is None else up_to_offset
+        while offset < end_offset:
+            found = self.log.read(offset, PORTION_BYTES, end_offset)
+            if found.file is None:
+                return
+            for batch in decode_batches(found.file.pread(found.length, found.position)):
+                offset = batch.header.base_offset + batch.header.last_offset_delta + 1
+                yield batch
 
     def _first_records(self) -> list[Any]:
         records = read_bootstrap(self._disk, self._log_dir)
@@ -439,64 +449,25 @@ class Metadata:
                 for listener in self.listeners:
                     listener(before, entry.image, entry.records)
             entry.done(entry.decision)
-        if not self._waiting:
-            self.applied_offset = high_watermark
-        if self._since_snapshot >= self._options.snapshot_interval_bytes:
+        if not self._waiting and self.applied_offset < high_watermark:
+            self._apply_log(high_watermark)
+        if self.snapshots.are_many_bytes_behind:
             self._begin_snapshot()
 
-    # ---- snapshots ----
-
     def _begin_snapshot(self) -> None:
-        """Snapshot the committed image, one at a time."""
-        if self._snapshot_runs or not self.applied_offset:
-            return
-        snapshot = SnapshotId(self.applied_offset, max(self.log.epoch_at(self.applied_offset - 1), 0))
-        self._snapshot_runs = True
-        self._since_snapshot = 0
-        self._last_snapshot_ms = self._clock()
-        self.run_snapshot(
-            SnapshotTask(
-                self._disk,
-                self._path,
-                snapshot,
-                self.image,
-                self._last_append_ms,
-                self._clock(),
-                self._voters.controls(),
-            )
-        )
+        self.snapshots.begin(self.image, self.applied_offset, self._voters.controls())
 
-    def _snapshot_here(self, task: SnapshotTask) -> None:
-        try:
-            task.run()
-        except DiskFault as fault:
-            self.snapshot_failed(task, fault)
-        else:
-            self.snapshot_written(task)
-
-    def snapshot_failed(self, task: SnapshotTask, fault: DiskFault) -> None:
-        """The log still holds everything; it is tried again when as much again was written."""
-        self._snapshot_runs = False
-        self.notes.append(f"The snapshot {task.snapshot.file_name} could not be written: {fault.message}")
-
-    def snapshot_written(self, task: SnapshotTask) -> None:
-        """It is on disk: older snapshots but one go, and the log that they alone needed."""
-        self._snapshot_runs = False
-        now_ms = self._clock()
-        try:
-            self._forget_older(now_ms)
-        except DiskFault as fault:
-            self.notes.append(f"Old metadata could not be removed yet: {fault.message}")
-
-    def _forget_older(self, now_ms: int) -> None:
-        snapshots = list_snapshots(self._disk, self._path)
-        self.log.roll(now_ms)
-        for snapshot in snapshots[2:]:
-            self._disk.remove(f"{self._path}/{snapshot.file_name}")
-        if len(snapshots) > 1:
-            self.log.delete_before(snapshots[1].end_offset)
-            self.notes += self.log.apply_retention(now_ms)
-            self.log.purge_deleted(now_ms)
+    def _apply_log(self, high_watermark: int) -> None:
+        """Apply what is committed and was not decided here."""
+        for batch in self._beyond(high_watermark):
+            self._voters = self._voters.after(batch.controls)
+            before, self.image = self.image, apply(self.image, batch.records)
+            self.applied_offset = batch.header.base_offset + batch.header.last_offset_delta + 1
+            if batch.records:
+                for listener in self.listeners:
+                    listener(before, self.image, batch.records)
+        self.applied_offset = high_watermark
+        self._working = self.image
 
 
 def _leader_change_message(change: LeaderChange) -> Any:

@@ -52,9 +52,11 @@ _TOO_NEW: Final = "Nothing was changed. Use a version of the engine that can run
 
 @dataclass(slots=True)
 class Stored:
-    """What was found. `bytes_behind_snapshot` is how much of the log a next start would have to replay."""
+    """What was found. `image` is what the whole log amounts to, `base` what its snapshot says alone.
+    `bytes_behind_snapshot` is how much of the log a next start would have to replay."""
 
     image: Image
+    base: Image
     log: Log
     snapshot: SnapshotId | None
     bytes_behind_snapshot: int
@@ -97,7 +99,7 @@ def load(
         log.truncate_fully_at(replay.start, now_ms)
     if log.end_offset != replay.end:
         raise OperationFailed(f"{path} ends at offset {log.end_offset} but was read up to {replay.end}", _HINT)
-    return Stored(replay.image, log, snapshot, replay.bytes, notes, replay.voters)
+    return Stored(replay.image, image, log, snapshot, replay.bytes, notes, replay.voters)
 
 
 def _open_log(

@@ -235,8 +235,11 @@ class RaftNode:
             )
 
     def _learn_leader(self, message: Message, now_ms: int) -> None:
-        """Somebody says who leads this epoch."""
+        """Somebody says who leads this epoch. The leader that was lost sight of is no news: who asks whether it would
+        be elected instead goes on asking."""
         leader = getattr(message, "leader_id", NOBODY)
+        if isinstance(self.role, Prospective) and self.role.leader_id == leader:
+            return
         if leader not in (NOBODY, self.node_id) and not isinstance(self.role, Leader | Follower):
             self._follow(leader, now_ms, self._voted_id)
 

@@ -13,7 +13,7 @@ from random import Random
 from typing import Any, cast
 
 from logctl.engine.assembly import Assembly
-from logctl.engine.broker.metadata import SnapshotTask
+from logctl.engine.broker.metadata_snapshot_keeping import SnapshotTask
 from logctl.engine.directory import open_directories
 from logctl.engine.event_loop import asyncio
 from logctl.engine.flusher import Flushed, Flusher
@@ -152,7 +152,7 @@ class SimulatedNode:
         self.parts = Assembly(settings, disk, paths, identities, say=say, new_uuid=new_uuid, clock=clock)
         self.server = SimulatedServer(self.parts.broker, Limits(), say, clock=clock)
         self.parts.open([ADDRESS])
-        self.parts.metadata.run_snapshot = self._snapshot_aside
+        self.parts.metadata.snapshots.run = self._snapshot_aside
         self.server.begin(self._life, random)
 
     @property
@@ -174,9 +174,9 @@ class SimulatedNode:
         try:
             task.run()
         except DiskFault as fault:
-            metadata.snapshot_failed(task, fault)
+            metadata.snapshots.failed(task, fault)
         else:
-            self._life.call_later(self._random.random() * 0.01, metadata.snapshot_written, task)
+            self._life.call_later(self._random.random() * 0.01, metadata.snapshots.written, task)
 
     @property
     def sick(self) -> bool:
@@ -218,7 +218,7 @@ class SimulatedNode:
 
     def close(self) -> None:
         """The second half."""
-        self.parts.metadata.run_snapshot = SnapshotTask.run
+        self.parts.metadata.snapshots.run = SnapshotTask.run
         self.parts.close()
 
     def end(self) -> None:
