@@ -17,7 +17,8 @@ from logctl.engine.broker.broker import Broker
 from logctl.engine.broker.config_news import news
 from logctl.engine.broker.fetch_sessions import FetchSessions
 from logctl.engine.broker.log_dirs import LogDir
-from logctl.engine.broker.metadata import Metadata, Options
+from logctl.engine.broker.metadata import Metadata
+from logctl.engine.broker.metadata_snapshot_keeping import Options
 from logctl.engine.broker.replicas import Replicas
 from logctl.engine.broker.replicas import Rules as LogRules
 from logctl.engine.broker.waiting import Waiting
