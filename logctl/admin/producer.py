@@ -245,12 +245,16 @@ class Producer:
         if self._halted is not None:
             raise self._halted
 
-    def push(self) -> None:
-        """Send what was taken so far, without waiting: only what lies behind a batch on its way stays and grows."""
+    def pause(self, wait_s: float) -> None:
+        """Send what was taken so far, but for what lies behind a batch on its way, and let at most `wait_s` pass while
+        answers come in."""
         for lane in self._lanes:
             if not lane.sealed and not lane.flying:
                 self._seal(lane)
-        self._turn(0.0)
+        if self._flights or any(lane.sealed for lane in self._lanes):
+            self._turn(wait_s)
+        else:
+            Deadline(wait_s).pause(wait_s)
 
     def abandon(self) -> None:
         """Stop here: what is on its way counts as unknown."""

@@ -53,7 +53,20 @@ class Source(NamedTuple):
             yield parsed
 
 
+def check_allowed(session: Session, topic: str) -> None:
+    """Writing records is no change that is planned, but where nothing may be changed nothing is written either. Raises
+    Declined."""
+    from logctl.admin.operation import Plan, Step
+    from logctl.cli.confirm import confirm
+
+    what = f"write records to topic {topic}"
+    session.cluster.refresh(session.deadline)
+    plan = Plan(what, steps=(Step("record.produce", what, {}),), cluster_id=session.cluster.cluster_id)
+    confirm(plan, session, yes=True)
+
+
 def produce(session: Session, topic: str, options: ProduceOptions, source: Source) -> int:
+    check_allowed(session, topic)
     producer = Producer(session.cluster, topic, options, lambda: int(time.time() * 1000))
     producer.open(session.deadline, source.partition)
     progress = output.Progress()
