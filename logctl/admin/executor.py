@@ -255,24 +255,30 @@ class _Run:
             yield from self._take(number, step)
 
     def _pass_the_gates(self, step: Step, *, first: bool) -> Iterator[Event]:
-        if not step.gates:
-            return
-        from logctl.admin import checks  # type: ignore[attr-defined,unused-ignore]
-
         backoff = Backoff()
         told = False
-        while findings := checks.find(self._cluster, step.gates, self._deadline):
-            sentences = tuple(finding.sentence for finding in findings)
+        while sentences := self._findings(step):
             if first or self._deadline.expired:
-                self._halt = Declined(
-                    f"not begun: {step.sentence}, because {'; '.join(sentences)}",
-                    "see `logctl cluster health`, and go on when the cluster is well",
-                )
+                told_why = f"not begun: {step.sentence}, because {'; '.join(sentences)}"
+                self._halt = Declined(told_why, "see `logctl cluster health`, and go on when the cluster is well")
+            if self._halt is not None:
                 return
             if not told:
                 yield GateClosed(step, sentences)
                 told = True
             backoff.pause(self._deadline)
+
+    def _findings(self, step: Step) -> tuple[str, ...]:
+        """What the checks that the step names find; a cluster that cannot be looked at ends the run."""
+        if not step.gates:
+            return ()
+        from logctl.admin import checks
+
+        try:
+            return tuple(finding.sentence for finding in checks.find(self._cluster, step.gates, self._deadline))
+        except LogctlError as failure:
+            self._halt = failure
+            return (failure.message,)
 
     def _obstacle(self, step: Step) -> LogctlError | None:
         """Why the step is not begun; None when it may be."""
