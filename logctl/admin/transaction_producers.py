@@ -15,13 +15,7 @@ from logctl.admin.capabilities import need
 from logctl.admin.deadline import Backoff, Deadline
 from logctl.admin.positions import Place
 from logctl.admin.routing import Cluster, refusal
-from logctl.admin.transaction_states import (
-    OPEN_STATES,
-    Described,
-    Wanted,
-    describe_transactions,
-    list_transactions,
-)
+from logctl.admin.transaction_states import Described, Wanted, describe_transactions, list_transactions
 from logctl.errors import LogctlError, OperationFailed
 from logctl.wire import errors
 
@@ -187,4 +181,4 @@ def hanging_among(states: Iterable[ProducerState], known: Mapping[int, Described
 
 def holds(transaction: Described, place: Place) -> bool:
     """Will the coordinator write a marker into that partition when the transaction ends?"""
-    return transaction.state in OPEN_STATES and place in transaction.places
+    return transaction.is_open and place in transaction.places

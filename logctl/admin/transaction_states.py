@@ -62,7 +62,8 @@ class Listed(NamedTuple):
 
 
 class Described(NamedTuple):
-    """`start_ms` is -1 when none is open; `places` are the partitions in it that have no marker yet."""
+    """`start_ms`: of the last transaction, -1 when there was none; `places`: the partitions in it that have no marker
+    yet."""
 
     transactional_id: str
     coordinator: int
@@ -72,6 +73,10 @@ class Described(NamedTuple):
     timeout_ms: int
     start_ms: int
     places: tuple[Place, ...]
+
+    @property
+    def is_open(self) -> bool:
+        return self.state in OPEN_STATES
 
 
 class Found(NamedTuple):

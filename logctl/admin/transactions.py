@@ -23,7 +23,7 @@ from logctl.admin.positions import Place
 from logctl.admin.routing import Cluster, refusal
 from logctl.admin.topics import check_name
 from logctl.admin.transaction_producers import ProducerState, holds, producers_of, transactions_of
-from logctl.admin.transaction_states import OPEN_STATES, describe_transactions, find_coordinators
+from logctl.admin.transaction_states import describe_transactions, find_coordinators
 from logctl.errors import LogctlError, OperationFailed, UsageError
 from logctl.wire import errors
 
@@ -236,7 +236,7 @@ def observe_transactions(cluster: Cluster, names: tuple[str, ...], deadline: Dea
     states: dict[str, State] = {
         one.transactional_id: {
             "state": one.state,
-            "open": one.state in OPEN_STATES,
+            "open": one.is_open,
             "producer_id": one.producer_id,
             "producer_epoch": one.producer_epoch,
             "timeout_ms": one.timeout_ms,

@@ -372,7 +372,7 @@ def _places(
 
 
 def _described(one: Described, now_ms: int) -> DescribedTransaction:
-    start_ms = one.start_ms if one.start_ms > 0 else None
+    start_ms = one.start_ms if one.start_ms > 0 and one.is_open else None
     return {
         "name": one.transactional_id,
         "coordinator": one.coordinator,
