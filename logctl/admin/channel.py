@@ -178,10 +178,27 @@ class TlsChannel(Channel):
 
         from logctl.security import tls_refusals
 
+        if self._done and (isinstance(error, ssl.SSLEOFError) or not isinstance(error, ssl.SSLError)):
+            error = self._last_words() or error
+        if self._done and isinstance(error, ssl.SSLEOFError):
+            return None
         if isinstance(error, ssl.SSLError):
             said = self._said_first()
             return tls_refusals.explain(error, place, self._host, identified=self._identified, greeting=said)
         return None if self._done else tls_refusals.hung_up(place)
+
+    def _last_words(self) -> OSError | None:
+        """The alert that may have come before the connection broke: in TLS 1.3 a certificate is refused after the
+        handshake, when this side is writing already."""
+        import ssl
+
+        try:
+            self._tls.recv(1)
+        except ssl.SSLError as alert:
+            return alert
+        except OSError:
+            pass
+        return None
 
 
 def _beginning(parts: Sequence[memoryview]) -> bytes:

@@ -193,10 +193,10 @@ class Link:
             if self.state is State.SECURING:
                 self._secure()
                 return
-            if writable:
-                self._flush()
             if readable:
                 self._receive()
+            if writable and self.state is not State.CLOSED:
+                self._flush()
         except OSError as error:
             self._close(self._explain_error(error))
         except MalformedMessage as error:
@@ -474,7 +474,8 @@ class Link:
 
     def _explain_error(self, error: OSError) -> LogctlError:
         known = self._channel.explain(error, str(self.address)) if self._channel is not None else None
-        if known is None and isinstance(error, ConnectionError) and self.state is not State.CONNECTING:
+        ended = isinstance(error, ConnectionError) or type(error).__name__ == "SSLEOFError"
+        if known is None and ended and self.state is not State.CONNECTING:
             return self._explain_end()
         return known or Unreachable(f"{self.address}: {_reason(error)}")
 
