@@ -44,7 +44,7 @@ SEVERITY: Final[dict[str | None, int]] = {
 PATIENCE_S: Final = 30.0
 _GAPS: Final = 3
 _USUAL_GAP_S: Final = 5.0
-"""How often consumers commit by default; looks that are farther apart tell nothing finer."""
+"""How often consumers commit by default."""
 
 
 class Look(NamedTuple):
@@ -133,8 +133,7 @@ def _keeps_up(points: list[_Point], lag: int) -> tuple[Word | None, str]:
     commit_rate, produce_rate = _rates(points)
     assert commit_rate is not None
     assert produce_rate is not None
-    rhythm = produce_rate * 2 * min(_longest_gap_s(points) or _USUAL_GAP_S, max(_USUAL_GAP_S, _between_s(points)))
-    if lag <= rhythm:
+    if lag <= produce_rate * 2 * _rhythm_s(points):
         return "ok", "what is unread came since the last commits"
     empty = sum(point.lag == 0 for point in points)
     if empty * 2 >= len(points):
@@ -163,8 +162,18 @@ def _still_s(points: list[_Point]) -> float:
     return points[-1].at_s - (moves[-1] if moves else points[0].at_s)
 
 
-def _longest_gap_s(points: list[_Point]) -> float | None:
-    return max((later - earlier for earlier, later in pairwise(_moves_s(points))), default=None)
+def _gaps_s(points: list[_Point]) -> list[float]:
+    return sorted(later - earlier for earlier, later in pairwise(_moves_s(points)))
+
+
+def _rhythm_s(points: list[_Point]) -> float:
+    """How often the group commits, as a rule. Where every look sees another position it is at least as often as that,
+    and what consumers do by default is likelier."""
+    gaps = _gaps_s(points)
+    if not gaps:
+        return _USUAL_GAP_S
+    usual_s = gaps[len(gaps) // 2]
+    return usual_s if usual_s > 1.5 * _between_s(points) else min(usual_s, _USUAL_GAP_S)
 
 
 def _between_s(points: list[_Point]) -> float:
@@ -173,8 +182,8 @@ def _between_s(points: list[_Point]) -> float:
 
 def _too_long_s(points: list[_Point], patience_s: float) -> float:
     """Looks see a move late by up to the time between them, so a gap shorter than two of these is not known."""
-    gap_s = _longest_gap_s(points)
-    return patience_s if gap_s is None else _GAPS * max(gap_s, 2 * _between_s(points), 1.0)
+    gaps = _gaps_s(points)
+    return _GAPS * max(gaps[-1], 2 * _between_s(points), 1.0) if gaps else patience_s
 
 
 def _rates(points: list[_Point]) -> tuple[float | None, float | None]:
