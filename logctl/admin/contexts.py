@@ -22,7 +22,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -57,28 +57,56 @@ _KNOWN: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
+def made(
+    name: str,
+    bootstrap_servers: str | None,
+    pairs: Sequence[str],
+    command_config: str | None,
+    cluster_id: str | None,
+    colour: str | None,
+    guard: str,
+) -> Context:
+    """A context of what an operator typed; `pairs` are of the form name=value. Raises UsageError."""
+    from logctl.admin.client import parse_addresses
+    from logctl.admin.properties import from_file, from_flags
+
+    for field, value in (("guard", guard), ("colour", colour)):
+        if value is not None and value not in _KNOWN[field]:
+            raise UsageError(f"--{field} is one of {', '.join(_KNOWN[field])}, not {value}")
+    properties = {given.name: given.value for given in from_flags(pairs)}
+    named = [bootstrap_servers, properties.get("bootstrap.servers"), properties.get("metadata.broker.list")]
+    if command_config is not None:
+        command_config = os.path.abspath(os.path.expanduser(command_config))
+        named += [given.value for given in from_file(command_config)[0] if given.name == "bootstrap.servers"]
+    if not any(named):
+        raise UsageError(f"no address was given for {name}", "give it as -b HOST:PORT")
+    if bootstrap_servers:
+        parse_addresses(bootstrap_servers)
+    return Context(check_name(name), bootstrap_servers, properties, command_config, cluster_id, colour, guard)
+
+
 class Contexts(NamedTuple):
-    """All of them by name, in the file's order, and which is taken when none is named."""
+    """All of them by name, in the file's order, and which one is taken when none is named."""
 
     current: str | None = None
-    by_name: Mapping[str, Context] = {}
+    contexts: Mapping[str, Context] = {}
 
     def named(self, name: str) -> Context:
         """Raises UsageError for a context that there is not, naming those near it."""
-        if name in self.by_name:
-            return self.by_name[name]
+        if name in self.contexts:
+            return self.contexts[name]
         from difflib import get_close_matches
 
-        near = get_close_matches(name, self.by_name, 3)
+        near = get_close_matches(name, self.contexts, 3)
         hint = f"did you mean {' or '.join(near)}?" if near else "see `logctl context list`"
         raise UsageError(f"there is no context {name}", hint)
 
     def with_context(self, context: Context) -> Contexts:
-        return self._replace(by_name={**self.by_name, context.name: context})
+        return self._replace(contexts={**self.contexts, context.name: context})
 
     def without(self, name: str) -> Contexts:
         self.named(name)
-        left = {other: context for other, context in self.by_name.items() if other != name}
+        left = {other: context for other, context in self.contexts.items() if other != name}
         return Contexts(None if self.current == name else self.current, left)
 
 
@@ -112,8 +140,8 @@ def load() -> Contexts:
         raise UsageError(f"{place} is not text in UTF-8") from None
     from logctl.admin.context_file import parse
 
-    current, by_name = parse(text, str(place), _KNOWN)
-    contexts = Contexts(current, {name: Context(check_name(name), **fields) for name, fields in by_name.items()})
+    current, found = parse(text, str(place), _KNOWN)
+    contexts = Contexts(current, {name: Context(check_name(name), **fields) for name, fields in found.items()})
     _refuse_shared(contexts, place, status.st_mode)
     return contexts
 
@@ -121,7 +149,7 @@ def load() -> Contexts:
 def _refuse_shared(contexts: Contexts, place: Path, mode: int) -> None:
     if mode & 0o022:
         raise UsageError(f"others than you may write {place}, and so decide what is changed where", _chmod(place))
-    if mode & 0o044 and any(_holds_secret(context) for context in contexts.by_name.values()):
+    if mode & 0o044 and any(_holds_secret(context) for context in contexts.contexts.values()):
         raise UsageError(f"{place} holds a secret, and others than you may read it", _chmod(place))
 
 
@@ -170,7 +198,7 @@ def _save(contexts: Contexts, place: Path) -> None:
 
 
 def _document(contexts: Contexts) -> dict[str, Any]:
-    named = {name: _fields(context) for name, context in contexts.by_name.items()}
+    named = {name: _fields(context) for name, context in contexts.contexts.items()}
     return ({"current": contexts.current} if contexts.current else {}) | {"contexts": named}
 
 

@@ -18,7 +18,7 @@ from logctl.admin.property_names import ALIASES, KNOWN_ELSEWHERE, USED, is_known
 from logctl.errors import UsageError
 from logctl.security import secret_sources
 from logctl.security.secret_sources import Ask, expanded, is_reference, resolve
-from logctl.security.secrets import Secret
+from logctl.security.secrets import HIDDEN, Secret
 
 if TYPE_CHECKING:
     from logctl.admin.channel import Access
@@ -162,6 +162,11 @@ def _guess(name: str) -> str:
 def holds_secret(name: str, value: str) -> bool:
     """Is this a secret itself, and not a note of where it is?"""
     return is_secret(name) and bool(value) and not is_reference(value)
+
+
+def shown(name: str, value: str) -> str:
+    """The value as it may be seen: of a secret nothing, of a reference to one where it leads."""
+    return HIDDEN if holds_secret(name, value) else value
 
 
 # -- what they say -----------------------------------------------------------------------------------------------------

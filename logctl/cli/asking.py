@@ -26,3 +26,8 @@ def _has_terminal() -> bool:
     except OSError:
         return False
     return True
+
+
+def ask_nobody(purpose: str) -> str:
+    """For work behind an operator's back, such as completion."""
+    raise UsageError(f"{purpose}: nobody is asked for it here")

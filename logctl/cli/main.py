@@ -31,6 +31,7 @@ COMMANDS: Final = {
     "config": "logctl.cli.config",
     "audit": "logctl.cli.audit",
     "completion": "logctl.cli.completion",
+    "context": "logctl.cli.context",
 }
 """First word -> the module whose `register(app)` adds it to the app."""
 

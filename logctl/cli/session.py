@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Cluster
 from logctl.cli.options import parse_duration_s
-from logctl.cli.target import Target, approach
+from logctl.cli.target import Approach, Target, approach
 
 __all__ = ["Session", "Target", "connected"]
 
@@ -19,7 +19,7 @@ class Session(NamedTuple):
 
     `memory` is where one round of --watch leaves what the next one compares with. `context`: the name of the context in
     force, None without one; `guard`: what it asks before a change (none, confirm, type-name or read-only);
-    `expected_cluster_id`: the cluster it was made for. `target` is what the flags said.
+    `expected_cluster_id`: the cluster it was made for. `target` is what the flags said, `approach` what came of that.
     """
 
     cluster: Cluster
@@ -30,6 +30,7 @@ class Session(NamedTuple):
     guard: str = "none"
     expected_cluster_id: str | None = None
     target: Target = Target()
+    approach: Approach = Approach(())
 
     def renewed(self) -> Session:
         """The same, with all the time there was at first."""
@@ -37,25 +38,26 @@ class Session(NamedTuple):
 
 
 @contextmanager
-def connected(target: Target, timeout: str) -> Iterator[Session]:
+def connected(target: Target, timeout: str, *, silent: bool = False) -> Iterator[Session]:
     """The session that the common flags describe. Nothing is sent yet. Raises UsageError.
 
     At its end, a cluster that is not the one its context was made for is warned about: changes refuse it themselves.
+    `silent`: neither warns nor asks for passwords.
     """
     timeout_s = parse_duration_s(timeout)
-    found = approach(target)
-    for sentence in found.warnings:
+    found = approach(target, silent=silent)
+    for sentence in () if silent else found.warnings:
         _warn(sentence)
     context = found.context
     with found.client() as client:
-        session = Session(Cluster(client), Deadline(timeout_s), timeout_s, {}, target=target)
+        session = Session(Cluster(client), Deadline(timeout_s), timeout_s, {}, target=target, approach=found)
         if context is not None:
             session = session._replace(
                 context=context.name, guard=context.guard, expected_cluster_id=context.cluster_id
             )
         yield session
     met = session.cluster.cluster_id
-    if session.expected_cluster_id and met and met != session.expected_cluster_id:
+    if session.expected_cluster_id and met and not silent and met != session.expected_cluster_id:
         _warn(f"context {session.context} expects cluster {session.expected_cluster_id}, and this is cluster {met}")
 
 

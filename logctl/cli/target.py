@@ -48,22 +48,23 @@ class Approach(NamedTuple):
         return Client(self.addresses, self.client_id, self.access)
 
 
-def approach(target: Target) -> Approach:
-    """Put together what the target says. Nothing is sent; a password may be asked for. Raises UsageError."""
+def approach(target: Target, *, silent: bool = False) -> Approach:
+    """Put together what the target says. Nothing is sent; unless `silent`, a password may be asked for at the terminal.
+    Raises UsageError."""
     said_more = target.context or target.command_config or target.properties
     if target.bootstrap and not said_more:
         return Approach(parse_addresses(target.bootstrap))
     from logctl.admin.contexts import path
 
     if said_more or path().exists():
-        return _elaborate(target)
+        return _elaborate(target, silent)
     return Approach([_local()])
 
 
-def _elaborate(target: Target) -> Approach:
+def _elaborate(target: Target, silent: bool) -> Approach:
     from logctl.admin import properties
     from logctl.admin.contexts import load
-    from logctl.cli.asking import ask_unseen
+    from logctl.cli.asking import ask_nobody, ask_unseen
 
     flags = properties.from_flags(target.properties)
     file, warnings = properties.from_file(target.command_config) if target.command_config else ([], [])
@@ -72,7 +73,8 @@ def _elaborate(target: Target) -> Approach:
         contexts = load()
         context = contexts.named(contexts.current) if contexts.current else None
     given, more_warnings = of_context(context) if context is not None else ([], [])
-    known = properties.assemble([*given, *file, *flags], ask_unseen, [*more_warnings, *warnings])
+    ask = ask_nobody if silent else ask_unseen
+    known = properties.assemble([*given, *file, *flags], ask, [*more_warnings, *warnings])
     addresses = _addresses(target, context, known, _address_in(flags) or ("" if context else _address_in(file)))
     return Approach(addresses, known.client_id, known.access(), context, known.protocol, known.warnings)
 
