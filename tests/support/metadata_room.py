@@ -1,30 +1,48 @@
 """Several nodes' metadata logs around a table: real logs on disks that forget, one clock, and a wire that can be cut.
 
-What each node writes is flushed at the end of its turn, unless it crashes before. Everything committed anywhere is
-kept in `agreed`, and every node is held to it after every turn.
+They talk in Kafka's messages, encoded and decoded again. What each node writes is flushed at the end of its turn,
+unless it crashes before. Everything committed anywhere is kept in `agreed`, and every node is held to it after every
+turn.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import count
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 from support.controller import CLUSTER_ID, new_topic, numbered_id, registration
 
+from logctl.engine.broker.exchange import read_request
 from logctl.engine.broker.metadata import Metadata
 from logctl.engine.broker.metadata_snapshot_keeping import Options
+from logctl.engine.broker.quorum_talk import Done, QuorumTalk
+from logctl.engine.broker.request import Peer, Request
 from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.topics import create_topics
 from logctl.engine.directory import format_directories
 from logctl.engine.simulation.disk import SimulatedDisk
+from logctl.wire.api import API
 from logctl.wire.errors import WireError
+from logctl.wire.frames import request_frame
 from logctl.wire.messages.create_topics import CreateTopicsRequest
+from logctl.wire.schema import Message
 
 NOW_MS = 1_700_000_000_000
 PATH = "/data"
+
+
+class Asked(NamedTuple):
+    """A request on its way; `life` is the asker's, whose later lives do not want the answer."""
+
+    source: int
+    target: int
+    frame: bytes
+    done: Done
+    life: Metadata
 
 
 class Room:
@@ -37,6 +55,9 @@ class Room:
         self.voters = tuple(range(1, size + 1))
         self.disks = {voter: SimulatedDisk(Random(seed * 100 + voter)) for voter in self.voters}
         self.nodes: dict[int, Metadata] = {}
+        self.talks: dict[int, QuorumTalk] = {}
+        self.wire: deque[Asked] = deque()
+        self.parked: dict[Request[Any], Asked] = {}
         self.cut: set[tuple[int, int]] = set()
         self.acknowledged: list[str] = []
         self.agreed: dict[int, Image] = {}
@@ -78,10 +99,22 @@ class Room:
             options=self.options,
         )
         self.nodes[voter].start()
+        self.talks[voter] = QuorumTalk(
+            self.nodes[voter],
+            CLUSTER_ID,
+            Lines(self, voter),
+            clock=lambda: self.now_ms,
+            reply=self._reply,
+            say=lambda kind, sentence: self.diary.append(sentence),
+        )
 
     def crash(self, voter: int, *, power: bool = True) -> None:
         """The process is gone, and with `power` what was not synced."""
-        del self.nodes[voter]
+        del self.nodes[voter], self.talks[voter]
+        for request, asked in list(self.parked.items()):
+            if asked.target == voter:
+                del self.parked[request]
+                self._finish(asked, None)
         self.disks[voter] = self.disks[voter].crash() if power else self.disks[voter].kill()
 
     def isolate(self, voter: int) -> None:
@@ -100,40 +133,55 @@ class Room:
                     self.turn(voter)
 
     def turn(self, voter: int) -> None:
-        """One node's turn: time, messages, one question to its leader, and the flush."""
+        """One node's turn: time, what it has to say and to ask, and the flush."""
         node = self.nodes[voter]
         node.tick(self.now_ms)
-        self._ask(voter)
+        self.talks[voter].advance(self.now_ms)
         node.flush()
         self._post()
         self.check()
 
-    def _ask(self, voter: int) -> None:
-        node = self.nodes[voter]
-        question = node.question()
-        leader = node.leader_id
-        if question is None or leader not in self.nodes or {(voter, leader), (leader, voter)} & self.cut:
-            return
-        reply = self.nodes[leader].answer(question)
-        if reply.snapshot is not None:
-            data = self.disks[leader].read_file(f"{PATH}/__cluster_metadata-0/{reply.snapshot.file_name}")
-            node.install(reply.snapshot, data)
-        else:
-            node.take(leader, reply)
-
     def _post(self) -> None:
         """Deliver what is on its way, and what comes of it."""
-        moved = True
-        while moved:
-            moved = False
-            for node in list(self.nodes.values()):
-                outbox, node.outbox = node.outbox, []
+        while self.wire:
+            asked = self.wire.popleft()
+            if (asked.source, asked.target) in self.cut or asked.target not in self.nodes:
+                self._finish(asked, None)
+            else:
+                self._serve(asked)
+            for voter, node in list(self.nodes.items()):
+                node.flush()
+                self.talks[voter].advance(self.now_ms)
                 self.diary += node.notes
                 node.notes.clear()
-                for envelope in outbox:
-                    if (envelope.source, envelope.target) not in self.cut and envelope.target in self.nodes:
-                        self.nodes[envelope.target].deliver(envelope)
-                        moved = True
+
+    def _serve(self, asked: Asked) -> None:
+        request = read_request(memoryview(asked.frame)[4:], Peer(asked.source, "peer", 0), self.now_ms)
+        talk, body = self.talks[asked.target], request.body
+        self.parked[request] = asked
+        match API[request.api_key].name:
+            case "Vote":
+                self._reply(request, talk.vote(body))
+            case "BeginQuorumEpoch":
+                self._reply(request, talk.begin(body))
+            case "EndQuorumEpoch":
+                self._reply(request, talk.end(body))
+            case "FetchSnapshot":
+                self._reply(request, talk.fetch_snapshot(body))
+            case "Fetch":
+                told = talk.fetch(request, self.now_ms)
+                if told is not None:
+                    self._reply(request, told)
+
+    def _reply(self, request: Request[Any], response: Message) -> None:
+        asked = self.parked.pop(request)
+        encoded = response.encode(request.version)
+        decoded = API[request.api_key].response.decode(memoryview(encoded), request.version)[0]
+        self._finish(asked, None if (asked.target, asked.source) in self.cut else decoded)
+
+    def _finish(self, asked: Asked, response: Any) -> None:
+        if self.nodes.get(asked.source) is asked.life:
+            asked.done(response)
 
     # ---- work ----
 
@@ -189,3 +237,16 @@ class Room:
         for voter, node in self.nodes.items():
             missing = [name for name in self.acknowledged if name not in node.image.topics]
             assert not missing, f"node {voter} does not know {missing}"
+
+
+class Lines:
+    """One node's way to the others."""
+
+    def __init__(self, room: Room, voter: int) -> None:
+        self._room = room
+        self._voter = voter
+
+    def ask(self, node_id: int, lane: str, request: Message, done: Done) -> None:
+        version = API[request.api_key].versions.highest
+        frame = request_frame(request.api_key, version, 1, "node", request)
+        self._room.wire.append(Asked(self._voter, node_id, frame, done, self._room.nodes[self._voter]))

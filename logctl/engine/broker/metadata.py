@@ -41,7 +41,7 @@ from logctl.engine.broker.metadata_records import (
     in_batches,
 )
 from logctl.engine.broker.metadata_snapshot_keeping import Options, SnapshotKeeper
-from logctl.engine.broker.metadata_snapshots import SnapshotId, decode_snapshot, list_snapshots
+from logctl.engine.broker.metadata_snapshots import SnapshotId, SnapshotReading, decode_snapshot, list_snapshots
 from logctl.engine.broker.metadata_store import DIRECTORY, Stored, load, read_bootstrap
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image
@@ -261,6 +261,17 @@ class Metadata:
             self.snapshots.appended(len(reply.records), self._clock())
             self._mark_dirty(self.log)
         self._carry_out()
+
+    def read_snapshot(self, snapshot: SnapshotId, position: int, limit_bytes: int) -> SnapshotReading | None:
+        """A piece of a snapshot's file; None when there is no such snapshot. Raises DiskFault."""
+        path = f"{self._path}/{snapshot.file_name}"
+        if not self._disk.exists(path):
+            return None
+        file = self._disk.open(path)
+        try:
+            return SnapshotReading(file.size(), file.pread(limit_bytes, position))
+        finally:
+            file.close()
 
     def install(self, snapshot: SnapshotId, data: bytes) -> None:
         """Begin anew from a snapshot of the leader, because its log does not reach back to the end of ours.

@@ -45,6 +45,13 @@ class SnapshotId(NamedTuple):
         return f"{self.end_offset:020}-{self.epoch:010}{SUFFIX}"
 
 
+class SnapshotReading(NamedTuple):
+    """A piece of a snapshot's file, and the size of the whole."""
+
+    size: int
+    data: bytes
+
+
 class Snapshot(NamedTuple):
     """The records of a snapshot, in order, and when the last record it stands for was appended."""
 
