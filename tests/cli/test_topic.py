@@ -180,10 +180,10 @@ def test_a_description_has_every_form(logctl: Logctl, topic: str) -> None:
     assert yaml.safe_load(logctl("topic", "describe", topic, "-o", "yaml").out) == document
     assert logctl("topic", "describe", topic, "-o", "name").out == f"{topic}\n"
     head, row = logctl("topic", "describe", topic, "-o", "csv").out.splitlines()
-    assert head == "topic,partition,leader,replicas,isr,offline,epoch,elr,last_known_elr"
+    assert head == "topic,partition,leader,replicas,isr,offline,adding,removing,epoch,elr,last_known_elr"
     assert row.startswith(f"{topic},0,1,1,1,-,")
     wide = logctl("topic", "describe", topic, "-o", "wide").out.splitlines()
-    assert wide[1].split() == ["PARTITION", "LEADER", "REPLICAS", "ISR", "OFFLINE", "EPOCH", "ELR", "LAST-KNOWN-ELR"]
+    assert wide[1] == "PARTITION  LEADER  REPLICAS  ISR  OFFLINE  ADDING  REMOVING  EPOCH  ELR  LAST-KNOWN-ELR"
 
 
 def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(logctl: Logctl, topic: str) -> None:
