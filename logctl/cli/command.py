@@ -98,7 +98,7 @@ def reading(listing: Listing, *, watch: bool = False) -> Callable[[Callable[...,
 
                     return again_and_again(lambda: command(session.renewed(), **own), layout, common["watch"])
                 view = command(session, **own)
-            output.lay_out(view, layout)
+                output.lay_out(view, layout)
             output.finish(view.errors)
             return view.code
 
