@@ -362,7 +362,10 @@ class Link:
 
     def _write(self, call: Call) -> None:
         self._correlation += 1
-        parts = [memoryview(part) for part in call.request.encode_parts(call.version)]
+        pieces = call.request.encode_parts(call.version)
+        if len(pieces) > WRITE_PARTS:
+            pieces = [b"".join(pieces)]
+        parts = [memoryview(part) for part in pieces]
         header = _HEADER.pack(call.request.api_key, call.version, self._correlation, len(self._client_id))
         header += self._client_id
         if call.version in call.request.flexible:
