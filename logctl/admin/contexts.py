@@ -184,7 +184,9 @@ def _save(contexts: Contexts, place: Path) -> None:
     import yaml
 
     text = _HEADER + yaml.safe_dump(_document(contexts), sort_keys=False, allow_unicode=True)
-    temporary = place.with_suffix(f".{os.getpid()}.tmp")
+    place = place.resolve()  # the file may be a link into a folder that is kept elsewhere
+    temporary = place.with_suffix(".tmp")
+    temporary.unlink(missing_ok=True)
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
