@@ -5,6 +5,9 @@ A data folder holds one log directory for each node (`node-1/`) and the diaries 
 who it is in `.logctl-node.json` beside it. The lock alone tells whether a node runs: the kernel drops it with the
 process, so nothing here can be stale. A description without a holder is that of a node that did not stop in order.
 
+Where Apache Kafka runs the nodes of a folder, `apache/cluster.json` remembers it. Such a node is described by whoever
+started it, and takes its lock a second after its process has begun; until then the process itself is looked at.
+
 Needs nothing but the standard library, so that the engine, the admin room and the shell commands can share it.
 """
 
@@ -21,6 +24,9 @@ from typing import BinaryIO, Final
 
 LOCK: Final = ".lock"
 DESCRIPTION: Final = ".logctl-node.json"
+APACHE_FOLDER: Final = "apache"
+APACHE_MEMORY: Final = "cluster.json"
+CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
 
 _BATCH_HEAD = struct.Struct(">qiibihi")
 _POSIX_LOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
@@ -29,7 +35,8 @@ _POSIX_LOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 @dataclass(frozen=True, slots=True)
 class LocalNode:
     """A node as it describes itself. `state`: starting, running or stopping; `stopped` and `died` are concluded from
-    the lock. `addresses`: where clients reach it, as host:port. `diary`: the file it writes to, if any."""
+    the lock. `addresses`: where clients reach it, as host:port. `diary`: the file it writes to, if any. `engine`:
+    "logctl" for the bundled one, or "apache"."""
 
     node_id: int
     cluster_id: str
@@ -41,6 +48,7 @@ class LocalNode:
     log_dirs: list[str] = field(default_factory=list)
     started_ms: int = 0
     diary: str | None = None
+    engine: str = "logctl"
 
     @property
     def is_running(self) -> bool:
@@ -64,7 +72,17 @@ def nodes_in(data: Path) -> list[LocalNode]:
     """The nodes of a data folder, or the one node whose log directory this is; empty when there is none."""
     if (data / "meta.properties").exists():
         return [describe(data)]
-    return [describe(path) for path in sorted(data.glob("node-*")) if (path / "meta.properties").exists()]
+    found = [path for path in data.glob("node-*") if (path / "meta.properties").exists()]
+    return [describe(path) for path in sorted(found, key=lambda path: (len(path.name), path.name))]
+
+
+def engine_of(data: Path) -> str:
+    """Which engine runs the nodes of a data folder, as far as that is remembered: "logctl" or "apache"."""
+    try:
+        said = json.loads((data / APACHE_FOLDER / APACHE_MEMORY).read_text(encoding="utf-8"))
+        return "apache" if said["engine"] == "apache" else "logctl"
+    except (OSError, ValueError, TypeError, KeyError):
+        return "logctl"
 
 
 def describe(log_dir: Path) -> LocalNode:
@@ -74,16 +92,59 @@ def describe(log_dir: Path) -> LocalNode:
     if said is None or (holder is not None and said.pid != holder):
         identity = read_properties(log_dir / "meta.properties")
         node_id, cluster_id = int(identity.get("node.id", -1)), identity.get("cluster.id", "")
-        return LocalNode(node_id, cluster_id, str(log_dir), "starting" if holder else "stopped", holder)
-    if holder is None:
-        return _with(said, state="died", pid=None, addresses=[])
-    return said
+        state, engine = "starting" if holder else "stopped", engine_of(log_dir.parent)
+        return LocalNode(node_id, cluster_id, str(log_dir), state, holder, engine=engine)
+    if holder is not None or is_apache_process(said):
+        return said
+    in_order = said.engine == "apache" and (log_dir / CLEAN_SHUTDOWN).exists()
+    return _with(said, state="stopped" if in_order else "died", pid=None, addresses=[])
+
+
+def is_apache_process(node: LocalNode) -> bool:
+    """Is the process that a description of Apache Kafka names still that node's?"""
+    if node.engine != "apache" or node.pid is None:
+        return False
+    return f"{apache_file(Path(node.log_dir), 'properties')}" in _command_line(node.pid)
+
+
+def apache_file(log_dir: Path, ending: str) -> Path:
+    """A file of Apache Kafka's that belongs to a node but must not lie in its log directory."""
+    return log_dir.parent / APACHE_FOLDER / f"{log_dir.name}.{ending}"
+
+
+def memory_bytes(pid: int) -> int | None:
+    """How much memory a process occupies, or None when that cannot be seen."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        kib = _ps(pid, "rss=").strip()
+        return int(kib) * 1024 if kib.isdecimal() else None
+
+
+def _command_line(pid: int) -> str:
+    """What a process was started with; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return "" if Path("/proc/self").exists() else _ps(pid, "command=")
+
+
+def _ps(pid: int, field: str) -> str:
+    import subprocess  # only where there is no /proc
+
+    try:
+        return subprocess.run(
+            ["ps", "-ww", "-o", field, "-p", str(pid)], capture_output=True, text=True, check=False
+        ).stdout
+    except OSError:
+        return ""
 
 
 def default_address() -> tuple[str, int] | None:
     """Where the node of the default data folder is reached, when it runs."""
     for node in nodes_in(data_home()):
-        if node.is_running and node.addresses:
+        if node.is_running and node.addresses and "broker" in node.roles:
             host, _, port = node.addresses[0].rpartition(":")
             return host.strip("[]"), int(port)
     return None

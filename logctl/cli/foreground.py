@@ -22,15 +22,24 @@ DEFAULT_PORT: Final = 9092
 FORMS: Final = ("text", "json")
 
 
-def run_up(folder: Path, port: int, settings: Sequence[str], form: str) -> None:
-    """Run a node on loopback with its data in `folder` until it is told to stop; nothing if one runs there already."""
+def run_up(folder: Path, port: int | None, settings: Sequence[str], form: str) -> None:
+    """Run a node on loopback with its data in `folder` until it is told to stop; nothing if one runs there already.
+
+    Where the folder is Apache Kafka's, its nodes."""
     check_form(form)
+    if local.engine_of(folder) == "apache":
+        from logctl.cli.apache_nodes import ApacheFlags, engine_for, run_nodes
+
+        engine_for(folder, None, ApacheFlags())
+        run_nodes(folder, port, given_settings(settings), form, ApacheFlags())
+        return
     if runs_already(folder):
         return
     from logctl.engine.lifecycle import local_entries
     from logctl.engine.node import run
 
-    entries = local_entries(local.log_dir_of(folder, 1), port) + given_settings(settings)
+    at = DEFAULT_PORT if port is None else port
+    entries = local_entries(local.log_dir_of(folder, 1), at) + given_settings(settings)
     run(entries, log_format=form, format_if_new=True)
 
 
@@ -113,7 +122,7 @@ class Flags(NamedTuple):
     """What was given. `settings` are texts `name=value`."""
 
     data: str | None = None
-    port: str = str(DEFAULT_PORT)
+    port: str = ""
     config: str | None = None
     settings: tuple[str, ...] = ()
     form: str = "text"
@@ -131,20 +140,26 @@ def quick_start(arguments: Sequence[str]) -> int | None:
     words = list(arguments)
     if words[:1] == ["up"]:
         flags = _read(words[1:], _UP, _SWITCHES)
-        return _quick_up(flags) if flags and flags.port.isdecimal() and int(flags.port) <= 65535 else None
+        return _quick_up(flags) if flags and _is_port(flags.port) else None
     flags = _read(words[2:], _START) if words[:2] == ["node", "start"] else None
     return _quick_config(flags, flags.config) if flags and flags.config is not None else None
 
 
+def _is_port(text: str) -> bool:
+    return not text or (text.isdecimal() and int(text) <= 65535)
+
+
 def _quick_up(flags: Flags) -> int | None:
+    port = int(flags.port) if flags.port else None
     if flags.ephemeral:
         if flags.data is not None:
             return None
-        return _guarded(lambda: run_ephemeral(int(flags.port), flags.settings, flags.form, flags.until_eof))
+        at = DEFAULT_PORT if port is None else port
+        return _guarded(lambda: run_ephemeral(at, flags.settings, flags.form, flags.until_eof))
     if flags.until_eof:
         return None
     folder = (Path(flags.data) if flags.data else local.data_home()).absolute()
-    return _guarded(lambda: run_up(folder, int(flags.port), flags.settings, flags.form))
+    return _guarded(lambda: run_up(folder, port, flags.settings, flags.form))
 
 
 def _quick_config(flags: Flags, config: str) -> int:

@@ -21,6 +21,7 @@ COMMANDS: Final = {
     "up": "logctl.cli.up",
     "down": "logctl.cli.up",
     "node": "logctl.cli.node",
+    "engine": "logctl.cli.engine",
     "cluster": "logctl.cli.cluster",
     "topic": "logctl.cli.topic",
     "partition": "logctl.cli.partition",

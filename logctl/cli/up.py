@@ -1,4 +1,4 @@
-"""`logctl up` and `logctl down`: a node on this machine, in one word."""
+"""`logctl up` and `logctl down`: the nodes of a data folder on this machine, in one word."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from logctl.cli.output import neutral, note, write
 from logctl.errors import Declined, OperationFailed, UsageError
 
 if TYPE_CHECKING:
+    from logctl.cli.apache_nodes import ApacheFlags
     from logctl.engine.config_file import Entry
     from logctl.engine.ephemeral import Scratch
 
@@ -40,6 +41,36 @@ Settings = Annotated[
     list[str] | None,
     typer.Option("-c", metavar="NAME=VALUE", help="A setting, by Apache's name. May be repeated."),
 ]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        help="Port on loopback, 9092 at first; further nodes take the ports after it; 0 takes free ones.",
+        min=0, max=65535, show_default=False,
+    ),
+]  # fmt: skip
+EngineName = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="logctl|apache", help="Bundled, or Apache Kafka. Without it: what the folder remembers."
+    ),
+]
+Count = Annotated[int | None, typer.Option("--nodes", metavar="N", help="With --engine apache: how many brokers.")]
+Controllers = Annotated[
+    str | None,
+    typer.Option(
+        "--controllers", metavar="combined|separate", help="With --engine apache: in the brokers, or beside them."
+    ),
+]
+KafkaVersion = Annotated[
+    str | None, typer.Option("--kafka-version", metavar="X.Y.Z", help="With --engine apache: which one.")
+]
+KafkaHome = Annotated[
+    Path | None,
+    typer.Option("--kafka-home", metavar="DIR", help="With --engine apache: an unpacked distribution to run."),
+]
+Heap = Annotated[
+    str | None, typer.Option("--heap", metavar="SIZE", help="With --engine apache: memory of each JVM, 1g at first.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +80,7 @@ def register(app: typer.Typer) -> None:
 
 def up(
     data: Data = None,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.", min=0, max=65535)] = DEFAULT_PORT,
+    port: Port = None,
     detach: Annotated[bool, typer.Option("--detach", help="Return when the node is ready.")] = False,
     settings: Settings = None,
     log_format: LogFormat = "text",
@@ -60,27 +91,62 @@ def up(
     until_eof: Annotated[
         bool, typer.Option("--until-eof", help="With --ephemeral: stop when standard input ends.")
     ] = False,
+    engine: EngineName = None,
+    nodes: Count = None,
+    controllers: Controllers = None,
+    kafka_version: KafkaVersion = None,
+    kafka_home: KafkaHome = None,
+    heap: Heap = None,
 ) -> None:
     """Run a node on this machine: on loopback, formatted on first use, in the foreground.
 
-    With --ephemeral the node's address is the one line on stdout.
+    With --ephemeral the node's address is the one line on stdout. With --engine apache these are real brokers of
+    Apache Kafka, as many as --nodes says; nodes of the folder that run already are left running.
 
     \b
-    Example, a broker for a test suite:
+    Examples, a broker for a test suite and a cluster of Apache Kafka:
       logctl up --ephemeral --port 0
+      logctl up --engine apache --nodes 3 --detach
     """
+    from logctl.cli.apache_nodes import ApacheFlags
+
     wait_s = parse_duration_s(timeout)
     if until_eof and (detach or not ephemeral):
         raise UsageError("--until-eof goes with --ephemeral, and not with --detach")
+    flags = ApacheFlags(nodes, controllers, kafka_version, kafka_home, heap)
     if ephemeral:
-        _up_ephemeral(data, port, detach, settings or (), log_format, wait_s, until_eof)
+        if engine not in (None, "logctl") or flags.given():
+            raise UsageError("--ephemeral is for the bundled engine", "leave out --engine and what belongs to it")
+        at = DEFAULT_PORT if port is None else port
+        _up_ephemeral(data, at, detach, settings or (), log_format, wait_s, until_eof)
         return
-    folder = (data or local.data_home()).absolute()
-    if not detach:
-        run_up(folder, port, settings or (), log_format)
+    check_form(log_format)
+    _up_in((data or local.data_home()).absolute(), port, detach, settings or (), log_format, wait_s, engine, flags)
+
+
+def _up_in(
+    folder: Path,
+    port: int | None,
+    detach: bool,
+    settings: Sequence[str],
+    log_format: str,
+    wait_s: float,
+    engine: str | None,
+    flags: ApacheFlags,
+) -> None:
+    """Start what the folder's engine has to run there."""
+    from logctl.cli import apache_nodes
+
+    if apache_nodes.engine_for(folder, engine, flags) == "apache":
+        given = given_settings(settings)
+        if detach:
+            apache_nodes.start_detached(folder, port, given, log_format, wait_s, flags)
+        else:
+            apache_nodes.run_nodes(folder, port, given, log_format, flags)
+    elif not detach:
+        run_up(folder, port, settings, log_format)
     elif not runs_already(folder):
-        check_form(log_format)
-        _start_detached(folder, port, settings or (), log_format, wait_s)
+        _start_detached(folder, DEFAULT_PORT if port is None else port, settings, log_format, wait_s)
 
 
 def _start_detached(folder: Path, port: int, settings: Sequence[str], log_format: str, wait_s: float) -> None:
@@ -170,11 +236,24 @@ def down(
     if not running:
         note(f"nothing is running in {folder}")
         return
-    from logctl.engine.lifecycle import stop
-
     for node in running:
         if node.pid is None or node.pid <= 0:
             raise Declined(f"node {node.node_id} is held by a process that cannot be seen from here")
+    stop_all(running, wait_s)
+
+
+def stop_all(running: Sequence[local.LocalNode], wait_s: float) -> None:
+    """Stop these nodes in order, each as its engine wants it, and say so."""
+    from logctl.engine.lifecycle import stop
+
+    apache = [node for node in running if node.engine == "apache"]
+    if apache:
+        from logctl.cli.apache_nodes import stop_nodes
+
+        stop_nodes(apache, wait_s)
+    for node in running:
+        if node.engine == "apache":
+            continue
         begun = time.monotonic()
         stop(node, wait_s)
         note(f"node {node.node_id} (process {node.pid}) stopped in {time.monotonic() - begun:.1f} s")

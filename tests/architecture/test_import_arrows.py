@@ -61,7 +61,10 @@ ARROWS = {
 }
 
 # The doors to the engine: these open it inside the function that starts or prepares a node.
-DOORS_TO_THE_ENGINE = {"logctl.cli.up", "logctl.cli.node", "logctl.cli.foreground", "logctl.embedded"}
+DOORS_TO_THE_ENGINE = {
+    "logctl.cli.up", "logctl.cli.node", "logctl.cli.engine", "logctl.cli.apache_nodes", "logctl.cli.foreground",
+    "logctl.embedded",
+}  # fmt: skip
 
 # Rooms whose outcome may depend on nothing but their input: time, chance and the outside world come in as arguments.
 PURE = ("logctl.wire", "logctl.engine.log", "logctl.engine.quorum", "logctl.engine.controller", "logctl.engine.broker")

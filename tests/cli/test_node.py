@@ -203,5 +203,5 @@ def test_status_as_a_table(tmp_path: Path) -> None:
     with running_node(tmp_path) as node:
         done = run("node", "status", "--data", str(tmp_path))
     titles, row = done.out.splitlines()
-    assert titles.split() == ["NODE", "STATE", "PID", "ADDRESS", "ROLES", "METADATA-END", "DATA"]
-    assert row.split()[:4] == ["1", "running", row.split()[2], node.address]
+    assert titles.split() == ["NODE", "ENGINE", "STATE", "PID", "ADDRESS", "ROLES", "MEMORY", "METADATA-END", "DATA"]
+    assert row.split()[:5] == ["1", "logctl", "running", row.split()[3], node.address]

@@ -5,15 +5,20 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from support.ports import free_port
+from support.waiting import wait_until
 
 from logctl.engine import apache
 
 HEAP = "512m"
+_QUICK_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 _IMPATIENT = {
     "group.initial.rebalance.delay.ms": "0",
     "broker.session.timeout.ms": "2000",  # until it ends, a killed broker may not register again
@@ -58,9 +63,50 @@ def new_apache_node(
         free_port(),
         settings={**_IMPATIENT, **(settings or {})},
         heap=heap,
-        jvm_flags=("-XX:+UseG1GC", "-XX:TieredStopAtLevel=1"),
+        jvm_flags=_QUICK_JVM,
         dies_with_parent=True,
     )
+
+
+@contextlib.contextmanager
+def apache_cluster(folder: Path, settings: Mapping[str, str], *, nodes: int, heap: str = HEAP) -> Iterator[str]:
+    """A cluster of Apache Kafka, as its user starts it: `logctl up --engine apache --nodes N`. Answers the addresses of
+    its brokers. It is gone at the end, and also when the test run is killed: the command is told then, and stops it."""
+    classpath()
+    first, diary = _free_ports_in_a_row(nodes), folder / "diary"
+    guard = shutil.which("setpriv")
+    command = [*([guard, "--pdeathsig", "TERM"] if guard else []), sys.executable, "-m", "logctl", "up"]
+    command += ["--engine", "apache", "--nodes", str(nodes), "--data", str(folder), "--port", str(first)]
+    command += ["--heap", heap]
+    for name, value in {**_IMPATIENT, **settings}.items():
+        command += ["-c", f"{name}={value}"]
+    with _original_data_home(), diary.open("wb") as out:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            env={**os.environ, "KAFKA_JVM_PERFORMANCE_OPTS": " ".join(_QUICK_JVM)},
+        )  # fmt: skip
+    try:
+        wait_until(lambda: _is_ready(process, diary), "the cluster to be ready", timeout_s=120)
+        yield ",".join(f"127.0.0.1:{first + index}" for index in range(nodes))
+    finally:
+        process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.terminate()  # the second time means at once: its data is thrown away
+        process.wait(60)
+
+
+def _free_ports_in_a_row(count: int) -> int:
+    """The first of so many ports in a row that are ours."""
+    taken = [free_port()]
+    while len(taken) < count or taken[-1] - taken[-count] != count - 1:
+        taken.append(free_port())
+    return taken[-count]
+
+
+def _is_ready(process: subprocess.Popen[bytes], diary: Path) -> bool:
+    assert process.poll() is None, diary.read_text()
+    return " ready " in diary.read_text()
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ from typing import Any, Final
 import jsonschema
 import pytest
 from kafka.admin import KafkaAdminClient
-from support.apache import apache_node
+from support.apache import apache_cluster, apache_node
 from support.clients.java import Java
 from support.engines import started
 from support.tools import CONFIGS, CONSUMER_GROUPS, Tools
@@ -39,8 +39,8 @@ from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Cluster
 
 OURS, APACHE, APACHE3 = "ours", "apache", "apache3"
-WORLDS: Final = (OURS, APACHE)
-OF_ENGINE: Final = {"logctl": (OURS,), "apache": (APACHE,), "both": WORLDS}
+WORLDS: Final = (OURS, APACHE, APACHE3)
+OF_ENGINE: Final = {"logctl": (OURS,), "apache": (APACHE, APACHE3), "both": WORLDS}
 
 only = pytest.mark.worlds
 """`@only("apache", "apache3")`: the story is told in these worlds alone."""
@@ -95,7 +95,8 @@ def world_of(name: str, folder: Path) -> Iterator[World]:
         with apache_node(folder, APACHE_SETTINGS, heap=HEAP) as apache:
             yield World(name, apache.address, 1)
     else:
-        pytest.skip("the cluster of three is not there yet")
+        with apache_cluster(folder, APACHE_SETTINGS, nodes=3, heap=HEAP) as bootstrap:
+            yield World(name, bootstrap, 3)
 
 
 class Witness:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -30,6 +31,7 @@ from logctl.engine.port_owner import port_owner
 from logctl.errors import DeadlineExceeded, OperationFailed, UsageError
 
 BOTH: Final = ("broker", "controller")
+JVM_FLAGS: Final = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
 _CONSOLE: Final = """\
 appender.out.type = Console
 """
@@ -112,7 +114,7 @@ class ApacheNode:
     voters_in_log: bool = False
     host: str = "127.0.0.1"
     heap: str = "1g"
-    jvm_flags: Sequence[str] = ("-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20")
+    jvm_flags: Sequence[str] = JVM_FLAGS
     kafka_home: Path | None = None
     version: str = VERSION
     dies_with_parent: bool = False
@@ -280,7 +282,7 @@ class ApacheNode:
         for path in place:
             path.parent.mkdir(parents=True, exist_ok=True)
         lines = [f"{name}={_escaped(value)}\n" for name, value in self.properties().items()]
-        place.properties.write_text("".join(lines))
+        write_private(place.properties, "".join(lines))
         appender = _ROLLING.format(path=place.log) if place.log_is_rolled else _CONSOLE
         place.logging.write_text(_LOG4J_PROPERTIES.format(appender=appender))
 
@@ -328,6 +330,21 @@ def _last_run(path: Path) -> str:
     except OSError:
         return ""
     return text.rpartition(_START)[2].decode(errors="replace")
+
+
+def flags_of_environment() -> list[str]:
+    """Flags for the JVM as Apache's scripts take them: KAFKA_JVM_PERFORMANCE_OPTS instead of ours, and KAFKA_OPTS."""
+    tuning = shlex.split(os.environ.get("KAFKA_JVM_PERFORMANCE_OPTS", "")) or list(JVM_FLAGS)
+    return tuning + shlex.split(os.environ.get("KAFKA_OPTS", ""))
+
+
+def write_private(path: Path, text: str) -> None:
+    """A file for its owner's eyes: settings may hold passwords."""
+    partial = path.with_name(f"{path.name}.partial")
+    partial.unlink(missing_ok=True)
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    partial.replace(path)
 
 
 def new_cluster_id() -> str:
