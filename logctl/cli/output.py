@@ -73,7 +73,7 @@ class Listing(NamedTuple):
 
 class View(NamedTuple):
     """A listing with what was found. `errors` tells what could not be told, by name. `code`: the exit code, where what
-    was found is not well."""
+    was found is not well. `plain`: what is printed in place of a table, where one value is all there is to tell."""
 
     noun: str
     items: Sequence[Mapping[str, Any]]
@@ -82,6 +82,7 @@ class View(NamedTuple):
     extra: Mapping[str, Any] = MappingProxyType({})
     nested: Nested | None = None
     code: int = 0
+    plain: str | None = None
 
     def document(self) -> dict[str, Any]:
         return {
@@ -128,6 +129,8 @@ def laid_out(view: View, layout: Layout) -> str:
         return as_yaml(view.document())
     if layout.form is Format.NAME:
         return "".join(f"{neutral(str(item['name']))}\n" for item in view.items)
+    if view.plain is not None and layout.form is Format.TABLE and not layout.columns:
+        return f"{neutral(view.plain)}\n"
     columns = _chosen(view, layout)
     if layout.form is Format.CSV:
         return _csv_of(view, columns, layout.headers)
@@ -187,7 +190,7 @@ def _csv_of(view: View, columns: Sequence[Column], headers: bool) -> str:
     if view.nested is None:
         return as_csv(columns, view.items, headers)
     whose = Column(view.nested.title, lambda row: row[""])
-    rows = [{"": item["name"], **entry} for item in view.items for entry in item[view.nested.field]]
+    rows = ({"": item["name"], **entry} for item in view.items for entry in item[view.nested.field])
     return as_csv([whose, *columns], rows, headers)
 
 
