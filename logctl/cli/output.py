@@ -63,7 +63,7 @@ class Listing(NamedTuple):
 
     def view(
         self,
-        items: Sequence[Mapping[str, Any]],
+        items: Iterable[Mapping[str, Any]],
         errors: Mapping[str, LogctlError] = MappingProxyType({}),
         **also: Any,
     ) -> View:
@@ -72,11 +72,12 @@ class Listing(NamedTuple):
 
 
 class View(NamedTuple):
-    """A listing with what was found. `errors` tells what could not be told, by name. `code`: the exit code, where what
+    """A listing with what was found. `items` may be a generator, which is gone through once, and which may add to
+    `errors` on its way: they tell what could not be told, by name. `code`: the exit code, where what
     was found is not well. `plain`: what is printed in place of a table, where one value is all there is to tell."""
 
     noun: str
-    items: Sequence[Mapping[str, Any]]
+    items: Iterable[Mapping[str, Any]]
     columns: Sequence[Column]
     errors: Mapping[str, LogctlError] = MappingProxyType({})
     extra: Mapping[str, Any] = MappingProxyType({})
@@ -116,8 +117,22 @@ def show(view: View, form: Format, *, headers: bool = True) -> None:
 
 
 def lay_out(view: View, layout: Layout) -> None:
-    """Write the listing to stdout as the layout says. Raises UsageError for a column that there is not."""
-    write(laid_out(view, layout))
+    """Write the listing to stdout as the layout says, a large one in pieces: items that hold rows one by one, as they
+    become known. Raises UsageError for a column that there is not."""
+    if layout.form is Format.JSON:
+        view = _sorted(view, layout.sort) if layout.sort else view
+        for piece in _json_pieces(view.document()):
+            write(piece)
+        return
+    nested = view.nested
+    if nested is None or layout.form not in (Format.TABLE, Format.WIDE):
+        write(laid_out(view, layout))
+        return
+    view = _sorted(view, layout.sort) if layout.sort else view
+    for number, block in enumerate(_blocks(view, nested, _chosen(view, layout), layout.headers)):
+        write(f"\n{block}" if number else block)
+        if number == 0:
+            flush()
 
 
 def laid_out(view: View, layout: Layout) -> str:
@@ -136,7 +151,7 @@ def laid_out(view: View, layout: Layout) -> str:
         return _csv_of(view, columns, layout.headers)
     if view.nested is None:
         return as_table(columns, view.items, layout.headers)
-    return _blocks(view, view.nested, columns, layout.headers)
+    return "\n".join(_blocks(view, view.nested, columns, layout.headers))
 
 
 def _chosen(view: View, layout: Layout) -> list[Column]:
@@ -179,11 +194,10 @@ def _in_order(items: Iterable[Mapping[str, Any]], column: Column, descending: bo
     return [item for _, item in known] + unknown
 
 
-def _blocks(view: View, nested: Nested, columns: Sequence[Column], headers: bool) -> str:
-    def rows(item: Mapping[str, Any]) -> str:
-        return as_table(columns, item[nested.field], headers) if item[nested.field] else ""
-
-    return "\n".join(nested.headline(item) + rows(item) for item in view.items)
+def _blocks(view: View, nested: Nested, columns: Sequence[Column], headers: bool) -> Iterator[str]:
+    for item in view.items:
+        rows = item[nested.field]
+        yield nested.headline(item) + (as_table(columns, rows, headers) if rows else "")
 
 
 def _csv_of(view: View, columns: Sequence[Column], headers: bool) -> str:
@@ -202,6 +216,16 @@ def finish(errors: Mapping[str, LogctlError]) -> None:
 
 def as_json(document: object) -> str:
     return neutral_json(json.dumps(document, indent=2, ensure_ascii=False)) + "\n"
+
+
+def _json_pieces(document: object) -> Iterator[str]:
+    """`as_json` without holding the whole text of a large document."""
+    from itertools import islice
+
+    pieces = json.JSONEncoder(indent=2, ensure_ascii=False).iterencode(document)
+    while piece := "".join(islice(pieces, 10_000)):
+        yield neutral_json(piece)
+    yield "\n"
 
 
 def as_yaml(document: object) -> str:

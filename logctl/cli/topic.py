@@ -5,7 +5,8 @@ What a command works with is imported when it runs: its help and its usage error
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 import typer
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from logctl.admin.sizes import TopicSize
     from logctl.admin.topics import Found, Selection
     from logctl.cli.session import Session
+    from logctl.errors import LogctlError
 
 Patterns = Annotated[
     list[str] | None, typer.Argument(metavar="[TOPIC]...", help="Names or shell patterns ('order*'); all by default.")
@@ -225,21 +227,15 @@ def describe_command(
       logctl topic describe orders
     """
     from logctl.admin import partitions
-    from logctl.admin.topics import describe_topics
 
     meant = _selection(topics, regex, exclude_internal, topic_id, if_exists)
-    found = describe_topics(session.cluster, meant, session.deadline)
     flags = {
         partitions.UNDER_REPLICATED: under_replicated,
         partitions.OFFLINE: unavailable,
         partitions.UNDER_MIN_ISR: under_min_isr,
         partitions.AT_MIN_ISR: at_min_isr,
     }
-    faults = {name for name, wanted in flags.items() if wanted}
-    chosen = [_only(topic, found, faults) for topic in found.topics if topic.configs or not with_overrides]
-    items = [_described(topic, whole, found) for topic, whole in chosen if topic.partitions or not faults]
-    view = DESCRIBED.view(items, found.failures, cluster_id=found.cluster_id)
-    return view._replace(columns=_with_moves(view.columns)) if found.moving else view
+    return _descriptions(session, meant, {name for name, wanted in flags.items() if wanted}, with_overrides)
 
 
 @reading(SIZED, watch=True)
@@ -300,19 +296,41 @@ def _listed(topic: Topic) -> ListedTopic:
     }
 
 
-def _only(topic: Topic, found: Found, faults: set[str]) -> tuple[Topic, Topic]:
-    """The topic with the partitions that have one of these faults, and the whole topic."""
+def _only(topic: Topic, found: Found, faults: set[str]) -> Topic:
+    """The topic with the partitions that have one of these faults; as it is, when none is asked about."""
     from logctl.admin.partitions import FILTERS, STILL, Seen
 
     if not faults:
-        return topic, topic
+        return topic
     moving, least = found.moving or {}, found.min_isr.get(topic.name)
 
     def kept(one: Partition) -> bool:
         seen = Seen(one, moving.get((topic.name, one.number), STILL), least, found.live)
         return any(FILTERS[name](seen) for name in faults)
 
-    return topic._replace(partitions=tuple(one for one in topic.partitions if kept(one))), topic
+    return topic._replace(partitions=tuple(one for one in topic.partitions if kept(one)))
+
+
+def _descriptions(session: Session, meant: Selection, faults: set[str], with_overrides: bool) -> View:
+    """The first page of topics has been asked for; the others are as they are read."""
+    from logctl.admin.topics import pages
+
+    following = pages(session.cluster, meant, session.deadline)
+    first = next(following)
+    failures: dict[str, LogctlError] = {}
+
+    def items() -> Iterator[DescribedTopic]:
+        for page in chain([first], following):
+            failures.update(page.failures)
+            for topic in page.topics:
+                if with_overrides and not topic.configs:
+                    continue
+                chosen = _only(topic, page, faults)
+                if chosen.partitions or not faults:
+                    yield _described(chosen, topic, page)
+
+    view = DESCRIBED.view(items(), failures, cluster_id=first.cluster_id)
+    return view._replace(columns=_with_moves(view.columns)) if first.moving else view
 
 
 def _described(topic: Topic, whole: Topic, found: Found) -> DescribedTopic:
