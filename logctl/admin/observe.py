@@ -56,6 +56,7 @@ OBSERVERS: Final = {
     "user": "logctl.admin.users:observe_users",
     "acl": "logctl.admin.acls:observe_acls",
     "quota": "logctl.admin.quotas:observe_quotas",
+    "setting-names": "logctl.admin.state_plan:observe_setting_names",
     "transaction": "logctl.admin.transactions:observe_transactions",
     "open-transaction": "logctl.admin.transactions:observe_open",
 }

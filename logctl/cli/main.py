@@ -33,6 +33,10 @@ COMMANDS: Final = {
     "audit": "logctl.cli.audit",
     "completion": "logctl.cli.completion",
     "context": "logctl.cli.context",
+    "user": "logctl.cli.user",
+    "acl": "logctl.cli.acl",
+    "quota": "logctl.cli.quota",
+    "state": "logctl.cli.state",
 }
 """First word -> the module whose `register(app)` adds it to the app."""
 
