@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from logctl.admin.capabilities import lacking
 from logctl.admin.coordinators import Coordinators, Said, newest
 from logctl.admin.deadline import Deadline
 from logctl.admin.group_kinds import IDLE_STATES, SHARE, Group, Member
@@ -102,7 +103,7 @@ def lag_of_groups(
         cluster.refresh(deadline, sorted(set(wanted) - fresh))
     told = edges(cluster, wanted, deadline)
     failures.update(told.failures)
-    lags = [_lag(groups[name], positions[name], readers[name], told, cluster) for name in sorted(positions)]
+    lags = [_lag(groups[name], positions.pop(name), readers[name], told, cluster) for name in sorted(positions)]
     return Found(look_into(cluster, lags, times, failures, deadline), failures, cluster.cluster_id)
 
 
@@ -169,7 +170,9 @@ def positions_of(
     shares = [name for name, group in groups.items() if group.kind == SHARE]
     others = [name for name, group in groups.items() if group.kind != SHARE]
     found = _commits_of(coordinators, others, failures, deadline, set() if fresh is None else fresh)
-    if shares and newest(cluster, "DescribeShareGroupOffsets", deadline) >= 0:
+    if shares and newest(cluster, "DescribeShareGroupOffsets", deadline) < 0:
+        failures.update(dict.fromkeys(shares, lacking("DescribeShareGroupOffsets")))
+    elif shares:
         starts = coordinators.ask(shares, _starts_of, _read_starts, deadline)
         failures.update(starts.failures)
         found.update(starts.found)
@@ -254,33 +257,69 @@ def _read_starts(request: Any, response: Any) -> Iterable[Said]:
 
 
 def _lag(group: Group, topics: Entries, readers: Mapping[Place, Member], told: Edges, cluster: Cluster) -> GroupLag:
-    rows = []
-    seen = set()
+    rows: list[PartitionLag] = []
     share = group.kind == SHARE
-    for topic, entries in topics.items():
-        for entry in entries:
-            number = entry.partition_index
-            if readers:
-                seen.add((topic, number))
-            member = readers.get((topic, number)) if readers else None
-            edge = told.first.of(topic, number), told.stable.of(topic, number), told.end.of(topic, number)
-            if share:
-                start = entry.start_offset if entry.start_offset >= 0 else None
-                lag = entry.lag if entry.lag >= 0 else None
-                rows.append(PartitionLag(topic, number, start, entry.leader_epoch, "", *edge, member, lag))
-            else:
-                offset, epoch = entry.committed_offset, entry.committed_leader_epoch
-                rows.append(PartitionLag(topic, number, offset, epoch, entry.metadata or "", *edge, member))
-    for (topic, number), member in readers.items():
-        if (topic, number) not in seen and (topic, number) in cluster.leaders:
-            edge = told.first.of(topic, number), told.stable.of(topic, number), told.end.of(topic, number)
-            rows.append(PartitionLag(topic, number, None, -1, "", *edge, member))
-    rows.sort(key=_place)
+    without = _by_topic(place for place in readers if place in cluster.leaders)
+    for topic in sorted({*topics, *without}):
+        edge = _Edge(told, topic)
+        entries = topics.get(topic, ())
+        member = {number: held for (name, number), held in readers.items() if name == topic} if readers else {}
+        of_topic = [(_share_row if share else _row)(topic, entry, edge, member) for entry in entries]
+        if topic in without:
+            committed = {entry.partition_index for entry in entries}
+            of_topic += [
+                PartitionLag(topic, number, None, -1, "", *edge.of(number), member.get(number))
+                for number in without[topic]
+                if number not in committed
+            ]
+        of_topic.sort(key=_number)
+        rows += of_topic
     return GroupLag(group, tuple(rows))
 
 
-def _place(entry: PartitionLag) -> Place:
-    return entry.topic, entry.partition
+class _Edge:
+    """Where the partitions of one topic begin and end."""
+
+    __slots__ = ("_end", "_first", "_stable")
+
+    def __init__(self, told: Edges, topic: str) -> None:
+        self._first, self._stable, self._end = told.first.of(topic), told.stable.of(topic), told.end.of(topic)
+
+    def of(self, number: int) -> tuple[int | None, int | None, int | None]:
+        try:
+            return self._first[number], self._stable[number], self._end[number]
+        except IndexError:
+            return _at(self._first, number), _at(self._stable, number), _at(self._end, number)
+
+
+def _at(offsets: list[int | None], number: int) -> int | None:
+    return offsets[number] if number < len(offsets) else None
+
+
+def _row(topic: str, entry: Any, edge: _Edge, member: Mapping[int, Member]) -> PartitionLag:
+    number, epoch = entry.partition_index, entry.committed_leader_epoch
+    start, end, log_end = edge.of(number)
+    return PartitionLag(
+        topic, number, entry.committed_offset, epoch, entry.metadata or "", start, end, log_end, member.get(number)
+    )
+
+
+def _share_row(topic: str, entry: Any, edge: _Edge, member: Mapping[int, Member]) -> PartitionLag:
+    number = entry.partition_index
+    begins = entry.start_offset if entry.start_offset >= 0 else None
+    lag = entry.lag if entry.lag >= 0 else None
+    return PartitionLag(topic, number, begins, entry.leader_epoch, "", *edge.of(number), member.get(number), lag)
+
+
+def _number(entry: PartitionLag) -> int:
+    return entry.partition
+
+
+def _by_topic(places: Iterable[Place]) -> dict[str, list[int]]:
+    topics: dict[str, list[int]] = {}
+    for topic, number in places:
+        topics.setdefault(topic, []).append(number)
+    return topics
 
 
 # -- the records themselves --------------------------------------------------------------------------------------------
@@ -291,8 +330,8 @@ def look_into(
 ) -> list[GroupLag]:
     """The same with the age of what is unread, where `times` asks for it. What could not be read joins the failures
     when it was asked for, and is left unknown when it was not."""
-    spans = _spans(lags) if times is not False else {}
-    if not spans or (times is None and len(spans) > FEW):
+    spans = _spans(lags, None if times else FEW) if times is not False else {}
+    if not spans:
         return lags
     found: dict[tuple[str, int, int], tuple[int | None, bool]] = {}
     waves = [spans]
@@ -310,15 +349,18 @@ def look_into(
     return [group._replace(partitions=tuple(_looked_into(one, found) for one in group.partitions)) for group in lags]
 
 
-def _spans(lags: Iterable[GroupLag]) -> dict[tuple[str, int, int], Span]:
-    """What to look at, once for groups that stand at the same place."""
-    spans = {}
+def _spans(lags: Iterable[GroupLag], at_most: int | None) -> dict[tuple[str, int, int], Span]:
+    """What to look at, once for groups that stand at the same place; nothing at all when that is more than `at_most`
+    partitions."""
+    spans: dict[tuple[str, int, int], Span] = {}
     for group in lags:
         for entry in group.partitions:
             if entry.lag and entry.committed is not None and entry.end is not None:
                 begin = max(entry.committed, entry.start or 0)
                 if begin < entry.end:
                     spans[entry.topic, entry.partition, begin] = Span(begin, entry.end)
+        if at_most is not None and len(spans) > at_most:
+            return {}
     return spans
 
 

@@ -31,6 +31,7 @@ Otherwise there is no verdict, and the reason says what it takes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple
 
@@ -76,13 +77,19 @@ class Verdict(NamedTuple):
     catch_up_s: float | None = None
 
 
+_NO_COMMIT: Final = Verdict(None, "nothing has been committed")
+_NO_END: Final = Verdict(None, "the end of the partition is not known")
+
+
 def judge(window: Sequence[Look], known: Circumstances, patience_s: float = PATIENCE_S) -> Verdict:
     """The verdict on one partition; `window` holds at least one look, the oldest first."""
     last = window[-1]
     if last.committed is None:
-        return Verdict(None, "nothing has been committed")
+        return _NO_COMMIT
     if last.end is None:
-        return Verdict(None, "the end of the partition is not known")
+        return _NO_END
+    if len(window) == 1:
+        return judge_once(last.committed, last.end, known)
     whole = [
         _Point(look.at_s, look.committed, look.end)
         for look in window
@@ -92,6 +99,25 @@ def judge(window: Sequence[Look], known: Circumstances, patience_s: float = PATI
     word, reason = _word(whole, known, lag, patience_s)
     commit_rate, produce_rate = _rates(whole)
     return Verdict(word, reason, commit_rate, produce_rate, _catch_up_s(lag, commit_rate, produce_rate))
+
+
+def judge_once(committed: int | None, end: int | None, known: Circumstances) -> Verdict:
+    """The verdict from a single look."""
+    if committed is None:
+        return _NO_COMMIT
+    if end is None:
+        return _NO_END
+    lag = max(0, end - committed) if known.lag is None else known.lag
+    if (known.start or 0) <= committed <= (committed if known.log_end is None else known.log_end):
+        return _once(lag, known.read)
+    return Verdict(*_word([_Point(0.0, committed, end)], known, lag, 0.0))
+
+
+@lru_cache(maxsize=4096)
+def _once(lag: int, read: bool) -> Verdict:
+    """Nothing but the lag and whether anybody reads makes a difference then, so many partitions share a verdict."""
+    known = Circumstances(read)
+    return Verdict(*_word([_Point(0.0, 0, lag)], known, lag, 0.0))
 
 
 class _Point(NamedTuple):
@@ -218,7 +244,7 @@ def judge_group(partitions: Iterable[tuple[str, Verdict]], lags: Iterable[int | 
     """
     judged = list(partitions)
     if not judged:
-        return Verdict(None, "nothing has been committed")
+        return _NO_COMMIT
     worst = max((verdict.word for _, verdict in judged), key=lambda word: SEVERITY[word])
     name, said = next((name, verdict) for name, verdict in judged if verdict.word == worst)
     alike = sum(verdict.word == worst for _, verdict in judged)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from logctl.admin.group_lag import GroupLag, PartitionLag
-from logctl.admin.group_verdict import PATIENCE_S, Circumstances, Look, Verdict, judge, judge_group
+from logctl.admin.group_verdict import PATIENCE_S, Circumstances, Look, Verdict, judge, judge_group, judge_once
 from logctl.admin.positions import Place
 
 LOOKS: Final = 24
@@ -68,9 +68,13 @@ class Window:
     def judge(self, group: GroupLag) -> Judged:
         """The verdicts on a group of the look that was added last."""
         past = self._groups[group.group.name]
-        known = _known(past, past[-1].places)
+        known = _known(past, past[-1].places) if len(past) > 1 else []
+        # A member whose assignment cannot be read may be the one that reads any of them.
+        guessed = any(member.assignment is None for member in group.group.members)
         verdicts = tuple(
-            judge(_looks(known, number), _circumstances(group, entry), self._patience_s)
+            judge(_looks(known, number), _circumstances(entry, guessed), self._patience_s)
+            if known
+            else judge_once(entry.committed, entry.end, _circumstances(entry, guessed))
             for number, entry in enumerate(group.partitions)
         )
         names = (f"{entry.topic}-{entry.partition}" for entry in group.partitions)
@@ -105,7 +109,5 @@ def _looks(known: Iterable[tuple[_Kept, Sequence[int]]], number: int) -> list[Lo
     return looks
 
 
-def _circumstances(group: GroupLag, entry: PartitionLag) -> Circumstances:
-    # A member whose assignment cannot be read may be the one that reads it.
-    guessed = any(member.assignment is None for member in group.group.members)
+def _circumstances(entry: PartitionLag, guessed: bool) -> Circumstances:
     return Circumstances(entry.member is not None or guessed, entry.start, entry.log_end, entry.lag)

@@ -17,9 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
+from logctl.admin.link import Address
 from logctl.admin.routing import Cluster, refusal
 from logctl.errors import LogctlError, OperationFailed
 from logctl.wire import errors
+from logctl.wire.schema import Message
 
 _LATEST: Final = -1
 _EARLIEST: Final = -2
@@ -42,17 +44,18 @@ class Offsets:
     def __init__(self) -> None:
         self._by_topic: dict[str, array[int]] = {}
 
-    def keep(self, topic: str, partition: int, offset: int) -> None:
+    def keep(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Offsets of a topic by partition."""
         held = self._by_topic.setdefault(topic, array("q"))
-        if partition >= len(held):
-            held.extend([_UNKNOWN] * (partition + 1 - len(held)))
-        held[partition] = offset
+        missing = max(offsets) + 1 - len(held)
+        if missing > 0:
+            held.extend([_UNKNOWN] * missing)
+        for partition, offset in offsets.items():
+            held[partition] = offset
 
-    def of(self, topic: str, partition: int) -> int | None:
-        held = self._by_topic.get(topic)
-        if held is None or not 0 <= partition < len(held) or held[partition] == _UNKNOWN:
-            return None
-        return held[partition]
+    def of(self, topic: str) -> list[int | None]:
+        """Offsets of a topic's partitions from 0 on, as far as any is known."""
+        return [None if offset == _UNKNOWN else offset for offset in self._by_topic.get(topic, ())]
 
 
 class Edges(NamedTuple):
@@ -102,13 +105,32 @@ def _round(
         for node, topics in led.items()
         for what in _ASKED
     }
-    gathered = cluster.client.scatter(requests, deadline.at_most(deadline.left_s / 2))
-    for (node, _), error in gathered.missing.items():
-        told.failures[f"broker {node}"] = type(error)(f"ends on broker {node}: {error.message}", error.hint)
     keep = {FIRST: told.first, STABLE: told.stable, END: told.end}
-    for node, what in list(gathered.answers):
-        _take(gathered.answers.pop((node, what)), keep[what], again)
+    for (node, what), answer in _answers(cluster, requests, deadline.at_most(deadline.left_s / 2)):
+        if isinstance(answer, LogctlError):
+            told.failures[f"broker {node}"] = type(answer)(f"ends on broker {node}: {answer.message}", answer.hint)
+        else:
+            _take(answer, keep[what], again)
     return again
+
+
+def _answers(
+    cluster: Cluster, requests: Mapping[tuple[int, str], tuple[Address, Message]], deadline: Deadline
+) -> Iterator[tuple[tuple[int, str], Any]]:
+    """Each response as soon as it is there, so that none is kept longer than it takes to read it."""
+    client = cluster.client
+    calls = {name: client.submit(address, request) for name, (address, request) in requests.items()}
+    while calls:
+        client.wait(calls.values(), deadline, any_one=True)
+        for name in [name for name, call in calls.items() if call.done or deadline.expired]:
+            call = calls.pop(name)
+            try:
+                answer = client.finish(call, deadline)
+            except LogctlError as error:
+                answer = error
+            del call
+            yield name, answer
+            del answer
 
 
 def _request(topics: Mapping[str, list[int]], what: str, deadline: Deadline) -> Any:
@@ -134,14 +156,12 @@ def _request(topics: Mapping[str, list[int]], what: str, deadline: Deadline) -> 
 
 def _take(response: Any, kept: Offsets, again: dict[tuple[str, int], LogctlError]) -> None:
     for topic in response.topics:
+        offsets = {entry.partition_index: entry.offset for entry in topic.partitions if not entry.error_code}
+        if offsets:
+            kept.keep(topic.name, offsets)
+        if len(offsets) == len(topic.partitions):
+            continue
         for entry in topic.partitions:
-            if entry.error_code == errors.NONE:
-                kept.keep(topic.name, entry.partition_index, entry.offset)
-            elif entry.error_code != errors.UNKNOWN_TOPIC_OR_PARTITION:
+            if entry.error_code not in (errors.NONE, errors.UNKNOWN_TOPIC_OR_PARTITION):
                 place = topic.name, entry.partition_index
                 again[place] = refusal(f"end of partition {place[1]} of {place[0]}", entry.error_code)
-
-
-def places(wanted: Wanted) -> Iterator[tuple[str, int]]:
-    """Every partition of `wanted`."""
-    return ((topic, number) for topic, numbers in wanted.items() for number in numbers)

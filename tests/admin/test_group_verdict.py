@@ -18,7 +18,7 @@ def window(every_s: float, *places: tuple[int | None, int | None]) -> list[Look]
 
 
 def steady(count: int, every_s: float, commit: int, produce: int, behind: int, commits_every: int = 1) -> list[Look]:
-    """`commit` and `produce` records a second, beginning `behind` the end; commits are seen at every so manieth look."""
+    """`commit` and `produce` records a second, beginning `behind` the end; a commit at each `commits_every`th look."""
     looks = []
     for number in range(count):
         at_s = number * every_s
