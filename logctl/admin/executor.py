@@ -94,7 +94,13 @@ class Verified(NamedTuple):
     seen: State
 
 
-Event = PlanBegun | StepStarted | GateClosed | ItemDone | ItemFailed | Waiting | Verified
+class Unwritten(NamedTuple):
+    """All is done, but the journal could not be written to its end."""
+
+    error: LogctlError
+
+
+Event = PlanBegun | StepStarted | GateClosed | ItemDone | ItemFailed | Waiting | Verified | Unwritten
 
 
 class Recorder(Protocol):
@@ -223,6 +229,8 @@ class _Run:
             if not isinstance(self._halt, Unreachable | DeadlineExceeded):
                 yield from self._verify()
             self._raise_failures()
+            if self._halt is not None:
+                yield Unwritten(self._halt)
         except LogctlError as error:
             self._end(_outcome_of(error), error)
             raise
@@ -258,7 +266,7 @@ class _Run:
         backoff = Backoff()
         told = False
         while sentences := self._findings(step):
-            if first or self._deadline.expired:
+            if self._halt is None and (first or self._deadline.expired):
                 told_why = f"not begun: {step.sentence}, because {'; '.join(sentences)}"
                 self._halt = Declined(told_why, "see `logctl cluster health`, and go on when the cluster is well")
             if self._halt is not None:
@@ -372,10 +380,9 @@ class _Run:
     # -- the end -----------------------------------------------------------------------------------------------------
 
     def _raise_failures(self) -> None:
-        failed, changes = self._failed, len(self._plan.changes)
+        failed = self._failed
+        changes = len({change.resource for change in self._plan.changes}.union(failed))
         if not failed:
-            if self._halt is not None and not self._plan.changes:
-                raise self._halt
             return
         errors = list(failed.values())
         nothing_done = not self._accepted and not self._doubtful and not self._left.settled
@@ -401,7 +408,7 @@ def _with_name(resource: Resource, error: LogctlError) -> str:
     said = str(error)
     if error.kafka_name and error.kafka_name not in said:
         said = f"{error.kafka_name}: {said}"
-    return said if resource.name in said else f"{resource}: {said}"
+    return said if str(resource) in said else f"{resource}: {said}"
 
 
 def _outcome_of(error: LogctlError) -> str:

@@ -6,7 +6,17 @@ import sys
 import threading
 from typing import Any, Final
 
-from logctl.admin.executor import Event, GateClosed, ItemDone, ItemFailed, PlanBegun, StepStarted, Verified, Waiting
+from logctl.admin.executor import (
+    Event,
+    GateClosed,
+    ItemDone,
+    ItemFailed,
+    PlanBegun,
+    StepStarted,
+    Unwritten,
+    Verified,
+    Waiting,
+)
 from logctl.admin.observe import Resource
 from logctl.admin.operation import Plan
 from logctl.cli import output
@@ -54,6 +64,8 @@ class Account:
         elif isinstance(event, Verified):
             self.seen.append(event)
             self._pulse.say(_past(event))
+        elif isinstance(event, Unwritten):
+            self._pulse.say(f"warning: all is done, but {event.error.message}")
 
     def interrupted(self) -> None:
         """After Ctrl-C: what was done, what was not, and how to go on."""
