@@ -4,7 +4,11 @@ read and commit, and others tell what we changed."""
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -229,6 +233,26 @@ def test_the_records_at_the_position_are_shown(logctl: Logctl, group: Group) -> 
     assert [[one["place"] for one in partition["records"]] for partition in both] == [["read"]]
 
 
+def test_records_larger_than_any_limit_are_read_all_the_same(world: World, logctl: Logctl, group: Group) -> None:
+    """A leader gives the first partition its batch whatever its size, and the others nothing: they come next."""
+    producer = Producer({"bootstrap.servers": world.bootstrap, "linger.ms": 0})
+    for partition in (0, 1):
+        producer.produce(group.topic, os.urandom(700_000), partition=partition, timestamp=BEGAN_MS)
+        producer.flush(10)
+    group.committed.put(group.topic, {0: COUNT, 1: COUNT})
+    ages = column(lag(logctl, group.name), "time_lag_ms")
+    assert all(abs(time.time() * 1000 - BEGAN_MS - age_ms) < 60_000 for age_ms in ages)
+    peeked = logctl("group", "peek", group.name, "--before", "2", "-o", "json").json["partitions"]
+    assert [[one["value_bytes"] for one in partition["records"]] for partition in peeked] == [[7, 7, 700_000]] * 2
+
+
+def test_what_compaction_and_trimming_left_is_found(logctl: Logctl, group: Group, witness: Witness) -> None:
+    """The position points to where nothing is any more: the next record there is, is what waits."""
+    witness.admin.delete_records({kafka.TopicPartition(group.topic, 0): 8})
+    [first, _] = logctl("group", "peek", group.name, "-o", "json").json["partitions"]
+    assert [(one["offset"], one["place"]) for one in first["records"]] == [(8, "next")]
+
+
 # -- where it shall go on ----------------------------------------------------------------------------------------------
 
 
@@ -352,11 +376,6 @@ def test_a_topic_that_does_not_exist_is_named(logctl: Logctl, group: Group) -> N
 
 def test_a_watch_tells_a_round_a_line(world: World, logctl: Logctl, group: Group) -> None:
     """In a process of its own, which is ended as Ctrl-C would."""
-    import os
-    import signal
-    import subprocess
-    import sys
-
     command = [sys.executable, "-m", "logctl", "group", "lag", group.name, "--watch", "300ms", "-o", "json"]
     env = {**os.environ, "LOGCTL_BOOTSTRAP_SERVER": world.bootstrap}
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env) as running:
