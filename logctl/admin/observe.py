@@ -12,7 +12,7 @@ from importlib import import_module
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from logctl.admin.configs import Config, Entity, describe_settings
+from logctl.admin.configs import Config, Entity, describe_each
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Broker, Cluster, refusal
 from logctl.errors import LogctlError
@@ -155,7 +155,9 @@ def observe(cluster: Cluster, wants: Wants, deadline: Deadline) -> Snapshot:
     if wants.near and wants.topics is not None and not {*topics, *failures}.issuperset(wants.topics):
         names = tuple(found.name for found in cluster.refresh(deadline, None).topics)
     there = [entity for entity in wants.settings if entity.kind != "topic" or entity.name in topics]
-    settings = {entity: tuple(describe_settings(cluster, entity, deadline)) for entity in there}
+    described = describe_each(cluster, there, deadline)
+    settings = {entity: tuple(configs) for entity, configs in described.answers.items()}
+    failures.update({entity.name: error for entity, error in described.missing.items()})
     states = _look_at(cluster, wants.looks, failures, deadline)
     return Snapshot(metadata.cluster_id, metadata.brokers, topics, failures, names, settings, states)
 

@@ -13,7 +13,12 @@ pytestmark = pytest.mark.on_both
 
 def test_a_setting_is_set_shown_and_put_back(logctl: Logctl, topic: str) -> None:
     done = logctl("config", "set", "--topic", topic, "retention.ms=60000", "segment.ms=7000")
-    assert done == (0, "", f"changed topic {topic}: retention.ms=60000, segment.ms=7000\n")
+    assert done == (
+        0,
+        "",
+        f"warning: a lower retention.ms deletes records of topic {topic} that lie beyond it, for good\n"
+        f"changed topic {topic}: retention.ms=60000, segment.ms=7000\n",
+    )
     listed = logctl("config", "list", "--topic", topic)
     assert [line.split() for line in listed.out.splitlines()] == [
         ["NAME", "VALUE", "FROM"],
@@ -37,7 +42,7 @@ def test_what_is_so_already_is_left_alone(logctl: Logctl, name: str) -> None:
 def test_everything_is_told_to_a_machine(logctl: Logctl, name: str) -> None:
     topic = make_topic(logctl, name, "--config", "max.message.bytes=5000")
     document = json.loads(logctl("config", "list", "--topic", topic, "--all", "-o", "json").out)
-    assert document["entity"] == {"kind": "topic", "name": topic}
+    assert {(one["entity_kind"], one["entity_name"]) for one in document["settings"]} == {("topic", topic)}
     settings = {setting["name"]: setting for setting in document["settings"]}
     assert len(settings) >= 33
     told = settings["max.message.bytes"]
@@ -122,15 +127,20 @@ def test_a_name_that_was_meant_is_suggested(logctl: Logctl, topic: str) -> None:
     ("arguments", "says"),
     [
         (["list"], "say whose settings are meant"),
-        (["list", "--topic", "a", "--broker", "1"], "one thing at a time"),
+        (["list", "--topic", "a", "--broker", "1"], "one kind of thing at a time"),
         (["list", "--broker", "one"], "a broker is named by its id"),
         (["get", "--topic", "a"], "no setting was named"),
         (["set", "--topic", "a"], "no setting was named"),
         (["set", "--topic", "a", "retention.ms"], "a setting has the form name=value"),
         (["set", "--topic", "a", "x=1", "x=2"], "x is given twice"),
         (["unset", "--topic", "a"], "no setting was named"),
-        (["list", "--entity-type", "users", "--entity-name", "a"], "it is one of topics, brokers, groups"),
-        (["list", "--entity-type", "topics", "--entity-default"], "needs --entity-name"),
+        (["list", "--entity-type", "users", "--entity-name", "a"], "that is looked after by `logctl user`"),
+        (["list", "--entity-type", "moons", "--entity-name", "a"], "it is one of topics, brokers"),
+        (["list", "--entity-type", "topics", "--entity-default"], "there are no defaults of topics"),
+        (["diff", "--topic", "a"], "only one was named"),
+        (["append", "--topic", "a", "cleanup.policy="], "no entry was named"),
+        (["set", "--broker", "1", "ssl.key.password=hush"], "a secret on the command line can be read by others"),
+        (["set", "--broker", "1", "ssl.key.password=env:NOT_THERE"], "NOT_THERE is not set"),
     ],
 )
 def test_what_is_said_wrongly_is_found_before_anything_is_sent(
