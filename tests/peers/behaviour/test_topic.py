@@ -111,9 +111,10 @@ def test_what_others_created_is_listed_and_described(logctl: Logctl, fresh: Fres
 def test_topics_are_filtered_as_kafka_topics_does(logctl: Logctl, fresh: Fresh, witness: Witness) -> None:
     base = fresh("filtered")
     plain, made, strict = f"{base}-plain", f"{base}-made", f"{base}-strict"
-    logctl("topic", "create", plain)
-    logctl("topic", "create", made, "--config", "retention.ms=1000000")
-    logctl("topic", "create", strict, "--config", "min.insync.replicas=2")
+    once = ["--replication-factor", "1"]
+    logctl("topic", "create", plain, *once)
+    logctl("topic", "create", made, *once, "--config", "retention.ms=1000000")
+    logctl("topic", "create", strict, *once, "--config", "min.insync.replicas=2")
     regex = f"{base}-.*"
 
     def ours(*flags: str) -> list[str]:
