@@ -16,7 +16,7 @@ change is thereby avoided where the files themselves leave none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from logctl.admin import acls, quotas, users
@@ -65,10 +65,15 @@ def _part() -> Part:
 
 
 class ApplyState(NamedTuple):
-    """Make the cluster what the files declare. `delete`: also take away what lies in their scopes undeclared."""
+    """Make the cluster what the files declare. `delete`: also take away what lies in their scopes undeclared.
+
+    `has_password` (user, place) raises UsageError when the password of a user to be created cannot be read: better
+    before the first step than in the middle.
+    """
 
     declared: Declared
     delete: bool = False
+    has_password: Callable[[str, str], None] = lambda user, place: None
 
     def check(self) -> None:
         """Reading the files has checked everything that can be told without asking anybody."""
@@ -95,6 +100,9 @@ class ApplyState(NamedTuple):
             _quotas(declared, snapshot),
         ]
         _refuse([sentence for part in parts for sentence in part.refused])
+        for plan in parts[0].given:
+            for step in plan.steps:
+                self.has_password(step.arguments["name"], step.arguments["password_from"])
         plans = [plan for part in parts for plan in part.given]
         plans += [plan for part in reversed(parts) for plan in part.taken] if self.delete else []
         return self._whole([plan for plan in plans if plan.steps], parts, snapshot)

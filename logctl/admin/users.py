@@ -270,9 +270,9 @@ def set_password(cluster: Cluster, arguments: Mapping[str, Any], deadline: Deadl
 
     need(cluster, "AlterUserScramCredentials", deadline)
     name, mechanism, iterations = arguments["name"], arguments["mechanism"], arguments["iterations"]
-    password = _password(arguments)
     if dry:
         return {}
+    password = _password(arguments)
     salt = os.urandom(_SALT_BYTES)
     salted = salted_password(mechanism, password.reveal(), salt, iterations)
     entry = ScramCredentialUpsertion(name, MECHANISMS[mechanism], iterations, salt, salted)
@@ -318,6 +318,11 @@ def salted_password(mechanism: str, password: str, salt: bytes, iterations: int)
     return hashlib.pbkdf2_hmac(_HASHES[mechanism], password.encode(), salt, iterations)
 
 
+def refuse_unreadable(user: str, place: str) -> None:
+    """Raises UsageError when no password is found at the place where a declaration says it is."""
+    _password({"name": user, "password_from": place})
+
+
 def _password(arguments: Mapping[str, Any]) -> Secret:
     held = arguments.get("password")
     if isinstance(held, Secret):
@@ -330,7 +335,10 @@ def _password(arguments: Mapping[str, Any]) -> Secret:
         )
     from logctl.security.secret_sources import resolve
 
-    return resolve(arguments["password_from"], purpose, _nobody_to_ask)
+    found = resolve(arguments["password_from"], purpose, _nobody_to_ask)
+    if not found:
+        raise UsageError(f"{purpose}: it is empty at {arguments['password_from']}")
+    return found
 
 
 def _nobody_to_ask(purpose: str) -> str:

@@ -16,6 +16,7 @@ from logctl.errors import UsageError
 if TYPE_CHECKING:
     from logctl.admin.operation import Operation
     from logctl.admin.state_files import Scope
+    from logctl.admin.state_plan import ApplyState
     from logctl.cli.session import Session
 
 Files = Annotated[
@@ -110,10 +111,12 @@ def apply_command(session: Session, files: Files = None, delete: Delete = False)
     Example:
       logctl state apply orders.yaml --dry-run
     """
-    return _operation(files, delete)
+    from logctl.admin.users import refuse_unreadable
+
+    return _operation(files, delete)._replace(has_password=refuse_unreadable)
 
 
-def _operation(files: list[str] | None, delete: bool) -> Operation:
+def _operation(files: list[str] | None, delete: bool) -> ApplyState:
     from logctl.admin.state_files import load_state
     from logctl.admin.state_plan import ApplyState
 
