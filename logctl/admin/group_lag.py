@@ -29,8 +29,10 @@ from logctl.admin.groups import list_groups as list_all
 from logctl.admin.partition_edges import Edges, edges
 from logctl.admin.positions import Place
 from logctl.admin.record_glance import Span, glance
-from logctl.admin.routing import Cluster
+from logctl.admin.routing import Cluster, Metadata, refusal
 from logctl.errors import LogctlError, OperationFailed
+from logctl.wire import errors
+from logctl.wire.primitives import uuid_text
 
 _FIRST_FETCH_OF_MANY: Final = 8
 FEW: Final = 200
@@ -95,12 +97,11 @@ def lag_of_groups(
     """
     coordinators = Coordinators(cluster)
     groups, failures = _groups(coordinators, selection, deadline)
-    fresh: set[str] = set()
-    positions = positions_of(coordinators, groups, failures, deadline, fresh)
+    learnt = _Learnt(cluster, failures, deadline)
+    positions = positions_of(coordinators, groups, failures, deadline, learnt)
     readers = {name: _readers(groups[name]) for name in positions}
     wanted = _wanted(positions, readers)
-    if not fresh.issuperset(wanted):
-        cluster.refresh(deadline, sorted(set(wanted) - fresh))
+    learnt.topics(wanted)
     told = edges(cluster, wanted, deadline)
     failures.update(told.failures)
     lags = [_lag(groups[name], positions.pop(name), readers[name], told, cluster) for name in sorted(positions)]
@@ -162,14 +163,14 @@ def positions_of(
     groups: Mapping[str, Group],
     failures: dict[str, LogctlError],
     deadline: Deadline,
-    fresh: set[str] | None = None,
+    learnt: _Learnt | None = None,
 ) -> dict[str, Entries]:
-    """By group and topic, the wire's entries: commits, or start offsets of share groups. `fresh` gathers the topics
-    whose leaders were learnt on the way."""
+    """By group and topic, the wire's entries: commits, or start offsets of share groups. What could not be told of a
+    group or of its topics joins the failures."""
     cluster = coordinators.cluster
     shares = [name for name, group in groups.items() if group.kind == SHARE]
     others = [name for name, group in groups.items() if group.kind != SHARE]
-    found = _commits_of(coordinators, others, failures, deadline, set() if fresh is None else fresh)
+    found = _commits_of(coordinators, others, failures, deadline, learnt or _Learnt(cluster, failures, deadline))
     if shares and newest(cluster, "DescribeShareGroupOffsets", deadline) < 0:
         failures.update(dict.fromkeys(shares, lacking("DescribeShareGroupOffsets")))
     elif shares:
@@ -184,13 +185,13 @@ def _commits_of(
     names: Iterable[str],
     failures: dict[str, LogctlError],
     deadline: Deadline,
-    fresh: set[str],
+    learnt: _Learnt,
 ) -> dict[str, Entries]:
     """What groups have committed, by group and topic; entries without an offset are left out."""
     together = newest(coordinators.cluster, "OffsetFetch", deadline) >= _FIRST_FETCH_OF_MANY
     fetched = coordinators.ask(names, _offsets_of, _read_offsets, deadline, together=together)
     failures.update(fetched.failures)
-    return _named(coordinators.cluster, fetched.found, deadline, fresh)
+    return _named(coordinators.cluster, fetched.found, learnt)
 
 
 def _offsets_of(names: list[str]) -> Any:
@@ -209,16 +210,38 @@ def _read_offsets(request: Any, response: Any) -> Iterable[Said]:
         yield Said(request.group_id, response.error_code, None, response.topics)
 
 
-def _named(
-    cluster: Cluster, found: Mapping[str, Any], deadline: Deadline, fresh: set[str]
-) -> dict[str, Entries]:
+class _Learnt:
+    """The topics whose leaders were asked for in this look, each once, by name or by identifier."""
+
+    def __init__(self, cluster: Cluster, failures: dict[str, LogctlError], deadline: Deadline) -> None:
+        self._cluster, self._failures, self._deadline = cluster, failures, deadline
+        self._names: set[str] = set()
+
+    def topics(self, names: Iterable[str]) -> None:
+        unknown = sorted(set(names) - self._names)
+        if unknown:
+            self._take(self._cluster.refresh(self._deadline, unknown))
+
+    def ids(self, ids: Iterable[bytes]) -> None:
+        self._take(self._cluster.refresh(self._deadline, (), sorted(ids)))
+
+    def _take(self, told: Metadata) -> None:
+        """A topic that is kept from us is told as such; one that does not exist has no end, and that is no failure."""
+        for topic in told.topics:
+            if topic.name:
+                self._names.add(topic.name)
+            if topic.error_code == errors.TOPIC_AUTHORIZATION_FAILED:
+                name = topic.name or uuid_text(topic.topic_id)
+                self._failures[f"topic {name}"] = refusal(f"topic {name}", topic.error_code)
+
+
+def _named(cluster: Cluster, found: Mapping[str, Any], learnt: _Learnt) -> dict[str, Entries]:
     """Topics that are told by their identifiers get their names; one that has gone, and with it its name, is left
     out."""
     ids = {topic.topic_id for topics in found.values() for topic in topics if not topic.name}
     known = {topic_id: name for name, topic_id in cluster.topic_ids.items()}
     if not ids.issubset(known):
-        told = cluster.refresh(deadline, (), sorted(ids.difference(known)))
-        fresh.update(topic.name for topic in told.topics if topic.name)
+        learnt.ids(ids.difference(known))
         known = {topic_id: name for name, topic_id in cluster.topic_ids.items()}
     return {
         group: {

@@ -110,7 +110,7 @@ def _round(
         if isinstance(answer, LogctlError):
             told.failures[f"broker {node}"] = type(answer)(f"ends on broker {node}: {answer.message}", answer.hint)
         else:
-            _take(answer, keep[what], again)
+            _take(answer, keep[what], again, told.failures)
     return again
 
 
@@ -154,7 +154,9 @@ def _request(topics: Mapping[str, list[int]], what: str, deadline: Deadline) -> 
     )
 
 
-def _take(response: Any, kept: Offsets, again: dict[tuple[str, int], LogctlError]) -> None:
+def _take(
+    response: Any, kept: Offsets, again: dict[tuple[str, int], LogctlError], failures: dict[str, LogctlError]
+) -> None:
     for topic in response.topics:
         offsets = {entry.partition_index: entry.offset for entry in topic.partitions if not entry.error_code}
         if offsets:
@@ -163,5 +165,8 @@ def _take(response: Any, kept: Offsets, again: dict[tuple[str, int], LogctlError
             continue
         for entry in topic.partitions:
             if entry.error_code not in (errors.NONE, errors.UNKNOWN_TOPIC_OR_PARTITION):
-                place = topic.name, entry.partition_index
-                again[place] = refusal(f"end of partition {place[1]} of {place[0]}", entry.error_code)
+                error = refusal(f"end of partition {entry.partition_index} of {topic.name}", entry.error_code)
+                if errors.describe(entry.error_code).retriable:
+                    again[topic.name, entry.partition_index] = error
+                else:
+                    failures[f"{topic.name}-{entry.partition_index}"] = error

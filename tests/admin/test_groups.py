@@ -244,6 +244,52 @@ def test_a_refusal_is_told_by_group() -> None:
         assert isinstance(found.failures["b"], AccessDenied)
 
 
+def test_what_is_forbidden_leaves_the_rest_standing() -> None:
+    with Groups({"a": 1, "b": 1}, {"t": [1], "u": [2]}) as scripted, connected(scripted) as cluster:
+
+        def forbid(request: Any, version: int) -> Any:
+            response = scripted.offsets(request, version)
+            for group in response.groups:
+                if group.group_id == "b":
+                    group.error_code = errors.GROUP_AUTHORIZATION_FAILED
+            return response
+
+        def forbid_u(request: Any, version: int) -> Any:
+            response = scripted.ends(request, version)
+            for topic in response.topics:
+                if topic.name == "u":
+                    topic.partitions[0].error_code = errors.TOPIC_AUTHORIZATION_FAILED
+            return response
+
+        scripted.answer("OffsetFetch", forbid)
+        scripted.answer("ListOffsets", forbid_u)
+        found = lag_of_groups(cluster, Selection(), Deadline(10.0))
+        [group] = found.groups
+        assert [(entry.topic, entry.lag) for entry in group.partitions] == [("t", 6), ("u", None)]
+        assert {name: type(error) for name, error in found.failures.items()} == {"b": AccessDenied, "u-0": AccessDenied}
+        assert scripted.asked("ListOffsets") == [3, 3, 0], "what is refused is not asked again"
+
+
+def test_a_topic_that_has_gone_has_no_end_and_that_is_no_failure() -> None:
+    with Groups({"a": 1}, {"t": [1], "gone": [1]}) as scripted, connected(scripted) as cluster:
+        for broker in scripted.brokers.values():
+            broker.versions["OffsetFetch"] = (1, 9)
+        answer = scripted.offsets
+
+        def offsets(request: Any, version: int) -> Any:
+            response = answer(request, version)
+            scripted.topics.pop("gone", None)
+            return response
+
+        scripted.answer("OffsetFetch", offsets)
+        found = lag_of_groups(cluster, Selection(("a",)), Deadline(10.0))
+        [group] = found.groups
+        assert [(entry.topic, entry.committed, entry.lag) for entry in group.partitions] == [
+            ("gone", COMMITTED, None), ("t", COMMITTED, 6)
+        ]  # fmt: skip
+        assert found.failures == {}
+
+
 # -- what members say ------------------------------------------------------------------------------------------------
 
 
