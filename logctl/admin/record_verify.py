@@ -62,9 +62,10 @@ class _Producer:
 
 
 class PartitionCheck:
-    """The account of one partition. `start`: where reading began; `compacted`: may compaction have taken records?"""
+    """The account of one partition. `start` and `stop`: what was asked for; batches may reach beyond both. `compacted`:
+    may compaction have taken records?"""
 
-    def __init__(self, start: int, *, compacted: bool) -> None:
+    def __init__(self, start: int, *, compacted: bool, stop: int | None = None) -> None:
         self.findings: list[Finding] = []
         self.problems: Counter[str] = Counter()
         self.wrong = 0
@@ -74,6 +75,7 @@ class PartitionCheck:
         self.codecs: Counter[int] = Counter()
         self.end = start
         """The offset behind what was read."""
+        self._start, self._stop = start, (1 << 63) if stop is None else stop
         self._expected = start
         self._fresh = True
         self._compacted = compacted
@@ -109,7 +111,7 @@ class PartitionCheck:
         if header.is_control:
             self._check_control(header, batch, records)
         elif records is not None:
-            self.records += len(records)
+            self.records += sum(self._start <= record.offset < self._stop for record in records)
             self._check_times(header, records)
         if header.producer_id >= 0 and not header.is_control:
             self._check_producer(header)
@@ -151,7 +153,8 @@ class PartitionCheck:
             what = f"leader epoch {header.leader_epoch} comes behind epoch {self._epoch}"
             self._find(base, "epoch", what)
         self._epoch = max(self._epoch, header.leader_epoch)
-        self._expected = self.end = max(expected, header.last_offset + 1)
+        self._expected = max(expected, header.last_offset + 1)
+        self.end = min(self._expected, self._stop)
 
     def _unpack(self, header: BatchHeader, batch: memoryview) -> list[Record] | None:
         try:

@@ -144,7 +144,8 @@ def _verify(session: Session, reader: BatchReader) -> dict[Place, PartitionCheck
     places = reader.starts()
     compacted = _compacted(session, sorted({topic for topic, _ in places}))
     checks = {
-        place: PartitionCheck(first, compacted=compacted.get(place[0], False)) for place, (first, _) in places.items()
+        place: PartitionCheck(start, compacted=compacted[place[0]], stop=stop)
+        for place, (start, stop) in places.items()
     }
     progress, expected, read = output.Progress(), reader.ahead, 0
     for event in reader.batches():

@@ -208,6 +208,18 @@ def test_what_is_written_after_reading_began_is_left_to_those_who_follow(logs: S
         assert [record.value for record in next(events).records] == [b"b"]
 
 
+def test_filters_pick_what_is_delivered_and_counted(logs: ScriptedLogs) -> None:
+    logs.partitions[0].add(*(b"%d" % number for number in range(10)))
+    assert values(logs, keep=lambda record: int(record.value) % 3 == 0) == [b"0", b"3", b"6", b"9"]
+    assert values(logs, keep=lambda record: int(record.value) % 3 == 0, at_most=2) == [b"0", b"3"]
+    assert values(logs, keep=lambda record: False) == []
+
+
+def test_who_follows_may_leave_when_nothing_comes(logs: ScriptedLogs) -> None:
+    logs.partitions[0].add(b"a")
+    assert values(logs, stop=None, idle_s=0.05) == [b"a"]
+
+
 # -- what lies in the log --------------------------------------------------------------------------------------------
 
 
