@@ -2,8 +2,8 @@
 its step.
 
 A change of one setting is an `Edit`: a value, a `Secret`, None to put it back to what is inherited, or entries to
-`Append` to a list or `Subtract` from it. Lists are edited by the cluster (IncrementalAlterConfigs, KIP-339), so that two
-operators who add an entry each do not undo each other; what will come of it is worked out for the preview all the same.
+`Append` to a list or `Subtract` from it. The cluster itself edits lists (IncrementalAlterConfigs, KIP-339), so that two
+operators who add an entry each do not undo each other; what comes of it is foreseen for the preview all the same.
 """
 
 from __future__ import annotations

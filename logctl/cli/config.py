@@ -434,6 +434,8 @@ def _change(session: Session, named: Named, edits: Mapping[str, Edit]) -> Change
 
     if not edits:
         raise UsageError("no setting was named", "see --help of this command")
+    if named.every is not None:
+        raise UsageError(f"every {named.every} would be changed", "name those that are meant, with --entity-name")
     first, *more = named.found(session)
     return ChangeSettings(first, dict(edits), tuple(more))
 
