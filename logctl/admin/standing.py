@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 from logctl.admin.configs import HIDDEN, Entity
 from logctl.admin.observe import Resource, Snapshot, State
 from logctl.admin.operation import Change, Plan, Step
-from logctl.errors import StalePlan
+from logctl.errors import StalePlan, UsageError
 
 MISSING: Final = "(not there)"
 
@@ -161,3 +161,11 @@ def remaining(plan: Plan, done: Iterable[int], snapshot: Snapshot) -> Remaining:
     unsettled = {resource for index in steps for resource in about(plan, plan.steps[index])}
     settled = {one for one, standing in found.items() if standing is Standing.DONE or one not in unsettled}
     return Remaining(steps, frozenset(settled), known)
+
+
+def refuse_other_cluster(planned: str | None, found: str | None, whose: str) -> None:
+    """Raises UsageError when a plan was made for another cluster than the one that answers."""
+    if planned is not None and found is not None and planned != found:
+        raise UsageError(
+            f"{whose} was made for cluster {planned}, and this is {found}", "name the cluster it is for with -b or -C"
+        )

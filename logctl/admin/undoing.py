@@ -13,7 +13,7 @@ from logctl.admin.history import FAILED, Record
 from logctl.admin.observe import Resource, Snapshot, State, Wants
 from logctl.admin.operation import Change, Plan, Risk, Step, Undo
 from logctl.admin.plan_files import secrets_missing
-from logctl.admin.standing import Standing, about, stale, standings, state_of
+from logctl.admin.standing import Standing, about, refuse_other_cluster, stale, standings, state_of
 from logctl.errors import OperationFailed
 
 
@@ -31,8 +31,9 @@ class TakeBack(NamedTuple):
 
     def plan(self, snapshot: Snapshot) -> Plan:
         """Raises StalePlan when something is neither as it was nor as the plan left it, and OperationFailed when
-        there is no way back for anything that was done."""
+        there is no way back for anything that was done, UsageError on another cluster."""
         plan = self.record.plan()
+        refuse_other_cluster(plan.cluster_id, snapshot.cluster_id, f"plan {self.record.plan_id}")
         sent = [
             number for number in range(len(plan.steps)) if self.record.step(number).state not in ("not begun", FAILED)
         ]

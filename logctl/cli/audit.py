@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
 import typer
 
 from logctl.cli import output
-from logctl.cli.command import Call, following, telling
+from logctl.cli.command import Call, following, required, telling
 from logctl.cli.output import Column, Listing, Nested, View
 from logctl.errors import Declined, UsageError
 
@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from logctl.cli.session import Target
 
 PlanId = Annotated[
-    str, typer.Argument(metavar="ID", help="As `logctl audit list` shows it, or its beginning; 'last' for the newest.")
+    str | None,
+    typer.Argument(metavar="ID", help="As `logctl audit list` shows it, or its beginning; 'last' for the newest."),
 ]
+
+_UNNAMED: Final = "no plan was named"
 
 
 def register(app: typer.Typer) -> None:
@@ -139,7 +142,7 @@ def list_command(
 
 
 @telling(SHOWN)
-def show_command(session: None, plan_id: PlanId) -> View:
+def show_command(session: None, plan_id: PlanId = None) -> View:
     """Show a change: who made it, what became of each step, and what was there before.
 
     \b
@@ -147,11 +150,11 @@ def show_command(session: None, plan_id: PlanId) -> View:
       logctl audit show last
     """
     history = _history()
-    return SHOWN.view([_shown(history.find(plan_id))], **_of_journal(history))
+    return SHOWN.view([_shown(history.find(required(plan_id, _UNNAMED)))], **_of_journal(history))
 
 
 @following
-def resume_command(call: Call, plan_id: PlanId) -> int:
+def resume_command(call: Call, plan_id: PlanId = None) -> int:
     """Do what is left of a change that was interrupted or partly done.
 
     Each resource is looked at first: what is as wanted counts as done, what is as it was is still to do, and what
@@ -164,13 +167,13 @@ def resume_command(call: Call, plan_id: PlanId) -> int:
     from logctl.cli.run import resume
     from logctl.cli.session import connected
 
-    record = _settled(_history().find(plan_id), "resumed")
+    record = _settled(_history().find(required(plan_id, _UNNAMED)), "resumed")
     with connected(_target(call.target, record), call.timeout) as session:
         return resume(session, record, call.flags)
 
 
 @following
-def undo_command(call: Call, plan_id: PlanId) -> int:
+def undo_command(call: Call, plan_id: PlanId = None) -> int:
     """Take back what a change did, step by step, the last one first.
 
     It is a change of its own, planned against the cluster as it is now, asked about and verified like any other. What
@@ -184,7 +187,7 @@ def undo_command(call: Call, plan_id: PlanId) -> int:
     from logctl.cli.run import Way, change
     from logctl.cli.session import connected
 
-    record = _settled(_history().find(plan_id), "undone")
+    record = _settled(_history().find(required(plan_id, _UNNAMED)), "undone")
     with connected(_target(call.target, record), call.timeout) as session:
         return change(session, TakeBack(record), call.flags, Way(undoes=record.plan_id))
 

@@ -17,7 +17,7 @@ from logctl.admin.history import Record
 from logctl.admin.journal import Circumstances, Journal
 from logctl.admin.observe import observe
 from logctl.admin.operation import Operation, Plan
-from logctl.admin.standing import Remaining, remaining
+from logctl.admin.standing import Remaining, refuse_other_cluster, remaining
 from logctl.cli import output
 from logctl.cli.account import Account
 from logctl.cli.confirm import confirm
@@ -85,14 +85,6 @@ def resume(session: Session, record: Record, flags: ChangeFlags) -> int:
     if not left.steps:
         plan = plan._replace(notes=(f"all that {record.plan_id} plans is done",))
     return carry_out(session, plan, flags, Way(left, resumes=record.plan_id))
-
-
-def refuse_other_cluster(planned: str | None, found: str | None, whose: str) -> None:
-    """Raises UsageError when a plan was made for another cluster than the one that answers."""
-    if planned is not None and found is not None and planned != found:
-        raise UsageError(
-            f"{whose} was made for cluster {planned}, and this is {found}", "name the cluster it is for with -b or -C"
-        )
 
 
 def carry_out(session: Session, plan: Plan, flags: ChangeFlags, way: Way = WHOLE) -> int:

@@ -5,7 +5,7 @@
 
 Each command runs in a process of its own, forked from one that has everything loaded. `Kill(entry, moment)`: when the
 entry of that number (from 0) is to be appended, the process is killed with SIGKILL `before` that, `after` it, or when
-half of the line is written (`torn`).
+half of the line is written (`torn`); or it is `interrupted` there, as by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def _live(order: dict[str, Any]) -> None:
         file = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if order["kill"] is not None:
         _doom(Kill(*order["kill"]))
     code = main(order["arguments"])
@@ -101,6 +102,8 @@ def _doom(kill: Kill) -> None:
 
     def deadly(self: Journal, line: bytes) -> None:
         nonlocal count
+        if count == kill.entry and kill.moment == "interrupted":
+            signal.raise_signal(signal.SIGINT)
         if count == kill.entry:
             if kill.moment == "torn":
                 with self.path.open("ab") as file:
