@@ -210,7 +210,7 @@ def _unpacked(store: Store, data: bytes) -> _Unpacked:
     except ValueError:
         raise UsageError(
             f"{_where(store)} cannot be opened: it is neither PEM nor PKCS#12, or its password is another",
-            f"set {store.name.rpartition('.')[0]}.password",
+            f"set {'ssl.truststore' if 'trust' in store.name or '.ca.' in store.name else 'ssl.keystore'}.password",
         ) from None
     every = ([held.cert] if held.cert else []) + list(held.additional_certs)
     chain = b"".join(one.certificate.public_bytes(Encoding.PEM) for one in every)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import socket
 import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from logctl.admin.client import Client
 from logctl.admin.deadline import Deadline
 from logctl.admin.link import Address
 from logctl.admin.properties import Given, assemble
+from logctl.engine.apache import java
 from logctl.errors import AccessDenied, LogctlError, Unreachable, UsageError
 from logctl.wire.messages.metadata import (
     MetadataRequest,
@@ -171,6 +173,32 @@ def test_a_broker_that_does_not_know_us_denies_access(
         unknown = refused(port, ssl_ca_location=authority.trust, ssl_keystore_location=stranger.pem)
         assert isinstance(unknown, AccessDenied)
         assert "does not accept the certificate of this side" in unknown.message
+
+
+@pytest.mark.java
+def test_stores_that_javas_keytool_made(authority: Authority, broker_identity: Identity, tmp_path: Path) -> None:
+    """A truststore as Java's documentation tells to make it, and an identity that went through keytool."""
+    trust, identity = tmp_path / "trust.p12", tmp_path / "identity.p12"
+    us = authority.issue("operator.example").p12("s3cret")
+    keytool("-importcert", "-file", authority.trust, "-alias", "ca", "-keystore", trust, "-storepass", "s3cret")
+    keytool(
+        "-importkeystore", "-srckeystore", us, "-srcstorepass", "s3cret",
+        "-destkeystore", identity, "-deststorepass", "s3cret",
+    )  # fmt: skip
+    with listening(broker_identity, trusted=authority.trust) as port:
+        stores = {"ssl_truststore_location": trust, "ssl_truststore_password": "s3cret"}
+        assert meet(port, **stores, ssl_keystore_location=identity, ssl_keystore_password="s3cret")
+        error = refused(port, ssl_truststore_location=trust)
+        assert isinstance(error, UsageError)
+        assert error.hint == "set ssl.truststore.password"
+
+
+def keytool(*arguments: object) -> None:
+    tool = java().with_name("keytool")
+    command = [str(one) for one in (tool, *arguments, "-noprompt", "-storetype", "PKCS12")]
+    if "-importkeystore" in command:
+        command[-2] = "-deststoretype"
+    subprocess.run(command, check=True, capture_output=True)
 
 
 # -- files that are not what they should be ----------------------------------------------------------------------------
