@@ -159,7 +159,7 @@ def _ask(kind: str, target: dict[str, str]) -> list[str]:
     from logctl.errors import LogctlError
 
     try:
-        with connected(Target(**target), _ASK_S) as session:
+        with connected(Target(**target), _ASK_S, silent=True) as session:
             return _KINDS[kind](session)
     except (LogctlError, OSError):
         return []
