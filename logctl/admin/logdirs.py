@@ -6,16 +6,18 @@ rest standing and is named.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
 
 from logctl.admin.client import Gathered
 from logctl.admin.deadline import Deadline
 from logctl.admin.positions import Place
 from logctl.admin.routing import Cluster, refusal
-from logctl.errors import LogctlError, OperationFailed
+from logctl.errors import LogctlError, OperationFailed, Unreachable
 from logctl.wire import errors
 from logctl.wire.schema import Message
+
+_GONE: Final = "start it, or unregister it when it is gone for good"
 
 
 class Replica(NamedTuple):
@@ -71,7 +73,7 @@ class Directories(NamedTuple):
 def describe_log_dirs(
     cluster: Cluster,
     deadline: Deadline,
-    brokers: Iterable[int] = (),
+    brokers: Collection[int] = (),
     topics: Mapping[str, Iterable[int]] | None = None,
 ) -> Directories:
     """The directories of these brokers (all when none is named), with the replicas of these partitions (all with None).
@@ -87,9 +89,22 @@ def describe_log_dirs(
     request = _request(topics)
     gathered = cluster.scatter(dict.fromkeys(wanted, request), deadline)
     found, failures = _sorted_out(gathered)
+    if not brokers:
+        failures.update(_not_serving(cluster, deadline))
     if not found and failures:
         raise next(iter(failures.values()))
     return Directories(found, failures, cluster.cluster_id, tuple(wanted))
+
+
+def _not_serving(cluster: Cluster, deadline: Deadline) -> dict[str, LogctlError]:
+    """Brokers that are registered and cannot be asked, where the cluster tells of them."""
+    from logctl.admin.health import fenced_brokers
+
+    try:
+        fenced = fenced_brokers(cluster, deadline)
+    except LogctlError:
+        return {}
+    return {f"broker {node}": Unreachable(f"broker {node} is registered and not serving", _GONE) for node in fenced}
 
 
 def _request(topics: Mapping[str, Iterable[int]] | None) -> Message:

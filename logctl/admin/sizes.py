@@ -14,7 +14,7 @@ from logctl.admin.logdirs import Directories, describe_log_dirs
 from logctl.admin.observe import Topic
 from logctl.admin.routing import Cluster
 from logctl.admin.topics import Selection, list_topics
-from logctl.errors import LogctlError
+from logctl.errors import LogctlError, Unreachable
 
 
 class OnBroker(NamedTuple):
@@ -43,6 +43,7 @@ class Sizes(NamedTuple):
     cluster_id: str | None
 
 
+_START: Final = "`logctl node list` shows which nodes are missing"
 _ASK_FOR_ALL_FROM: Final = 1000
 """So many partitions are asked about by asking about all: the names alone would be a large request."""
 
@@ -54,8 +55,18 @@ def topic_sizes(cluster: Cluster, selection: Selection, deadline: Deadline) -> S
     if not wanted:
         return Sizes([], dict(found.failures), found.cluster_id)
     few = sum(map(len, wanted.values())) < _ASK_FOR_ALL_FROM
-    told = describe_log_dirs(cluster, deadline, topics=wanted if few else None)
-    return Sizes(sum_up(found.topics, told), {**found.failures, **told.failures}, found.cluster_id)
+    told = describe_log_dirs(cluster, deadline, list(cluster.brokers), wanted if few else None)
+    failures = {**found.failures, **told.failures, **_absent(found.topics, told)}
+    return Sizes(sum_up(found.topics, told), failures, found.cluster_id)
+
+
+def _absent(topics: list[Topic], told: Directories) -> dict[str, LogctlError]:
+    """Brokers that have replicas of the topics and are not there to be asked."""
+    having = {broker for topic in topics for partition in topic.partitions for broker in partition.replicas}
+    return {
+        f"broker {broker}": Unreachable(f"broker {broker} has replicas of these topics and is not there", _START)
+        for broker in sorted(having.difference(told.brokers))
+    }
 
 
 class _Held(NamedTuple):

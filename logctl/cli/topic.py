@@ -90,6 +90,7 @@ class DescribedTopic(TypedDict):
     id: Annotated[str, "the topic's id, as base64"]
     internal: Annotated[bool, "the cluster's own"]
     replication_factor: Annotated[int, "replicas of the first partition, without those that a move is adding"]
+    partition_count: Annotated[int, "of the whole topic, also where a filter leaves some out"]
     configs: Annotated[dict[str, str], "the settings made on the topic itself"]
     partitions: list[DescribedPartition]
 
@@ -317,7 +318,7 @@ def _descriptions(session: Session, meant: Selection, faults: set[str], with_ove
 
     following = pages(session.cluster, meant, session.deadline)
     first = next(following)
-    failures: dict[str, LogctlError] = {}
+    failures: dict[str, LogctlError] = {**first.failures}
 
     def items() -> Iterator[DescribedTopic]:
         for page in chain([first], following):
@@ -346,6 +347,7 @@ def _described(topic: Topic, whole: Topic, found: Found) -> DescribedTopic:
         "id": topic.id_text,
         "internal": topic.internal,
         "replication_factor": replication_factor(whole, moving),
+        "partition_count": len(whole.partitions),
         "configs": topic.configs or {},
         "partitions": rows,
     }
@@ -393,7 +395,7 @@ def _headline(item: Mapping[str, Any]) -> str:
     said = [
         f"topic {item['name']}",
         f"id {item['id']}",
-        f"partitions {len(item['partitions'])}",
+        f"partitions {item['partition_count']}",
         f"replication factor {item['replication_factor']}",
         *(["internal"] if item["internal"] else []),
     ]
