@@ -104,11 +104,13 @@ def _names(places: Sequence[Place]) -> str:
 
 
 class CloneOffsets(NamedTuple):
-    """Put `target` where `source` is, in all of its topics or those that match `topics`."""
+    """Put `target` where `source` is, in all of its topics or those that match `topics`. `existing`: the groups there
+    are, for suggestions."""
 
     source: str
     target: str
     topics: tuple[str, ...] = ()
+    existing: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises UsageError."""
@@ -122,7 +124,7 @@ class CloneOffsets(NamedTuple):
         title = f"copy the positions of group {self.source} to group {self.target}"
         source, target = state_of_group(snapshot, self.source), state_of_group(snapshot, self.target)
         if source is None:
-            raise unknown_group(self.source, ())
+            raise unknown_group(self.source, self.existing)
         if target is not None and is_live(target):
             raise live_group(self.target, target)
         if SHARE in (source["type"], target["type"] if target is not None else ""):
@@ -150,10 +152,12 @@ class CloneOffsets(NamedTuple):
 
 
 class DeleteOffsets(NamedTuple):
-    """Make a group forget where it was, in these topics (partitions None: all of them) or, with none, in all."""
+    """Make a group forget where it was, in these topics (partitions None: all of them) or, with none, in all.
+    `existing`: the groups there are, for suggestions."""
 
     group: str
     scope: tuple[tuple[str, tuple[int, ...] | None], ...] = ()
+    existing: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Any scope is allowed."""
@@ -165,7 +169,7 @@ class DeleteOffsets(NamedTuple):
         title = f"forget positions of group {self.group}"
         state = state_of_group(snapshot, self.group)
         if state is None:
-            raise unknown_group(self.group, ())
+            raise unknown_group(self.group, self.existing)
         current = positions(state)
         gone = [at for at in current if self._includes(at)]
         read = [at for at in gone if key(at) in state["reads"]]
@@ -222,10 +226,12 @@ class DeleteOffsets(NamedTuple):
 
 
 class DeleteGroups(NamedTuple):
-    """Delete groups with their positions. With `if_exists` those that do not exist are no mistake."""
+    """Delete groups with their positions. With `if_exists` those that do not exist are no mistake. `existing`: the
+    groups there are, for suggestions."""
 
     names: tuple[str, ...]
     if_exists: bool = False
+    existing: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Any name may be deleted."""
@@ -240,7 +246,7 @@ class DeleteGroups(NamedTuple):
             state = state_of_group(snapshot, name)
             if state is None:
                 if not self.if_exists:
-                    raise unknown_group(name, ())
+                    raise unknown_group(name, self.existing)
                 notes.append(f"group {name} does not exist")
                 continue
             if is_live(state):

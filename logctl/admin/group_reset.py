@@ -34,7 +34,7 @@ from logctl.admin.observe import Snapshot, State, Wants
 from logctl.admin.operation import Plan
 from logctl.admin.positions import Place, Range, list_offsets, ranges
 from logctl.admin.routing import Cluster
-from logctl.admin.topics import unknown_topics
+from logctl.admin.topics import near_names, unknown_topics
 from logctl.errors import OperationFailed, UsageError
 
 _DURATION: Final = re.compile(
@@ -83,7 +83,8 @@ def parse_scope(words: Iterable[str]) -> tuple[tuple[str, tuple[int, ...] | None
 class ResetGroups(NamedTuple):
     """Move groups to `target`. `places`: the partitions meant, None: those that each group has a position in. `held`:
     what each partition holds; `times`: the offset of the time (-1 for none so new); `filed`: what the file says.
-    `skip_live`: groups with members are passed over with a warning, instead of refused."""
+    `skip_live`: groups with members are passed over with a warning, instead of refused. `existing`: the groups there
+    are, for suggestions."""
 
     names: tuple[str, ...]
     target: Target
@@ -92,6 +93,7 @@ class ResetGroups(NamedTuple):
     times: Mapping[Place, int] = MappingProxyType({})
     filed: Mapping[str, Mapping[Place, int]] = MappingProxyType({})
     skip_live: bool = False
+    existing: tuple[str, ...] = ()
 
     def check(self) -> None:
         """Raises UsageError."""
@@ -120,7 +122,8 @@ class ResetGroups(NamedTuple):
                 notes.append(f"group {name} is there already")
                 continue
             if state is None:
-                warnings.append(f"group {name} does not exist: this makes it")
+                hint = unknown_group(name, self.existing).hint if near_names(name, self.existing) else ""
+                warnings.append(f"group {name} does not exist: this makes it" + (f"; {hint}" if hint else ""))
             change, step = moving(name, state, new, f"move group {name}: {moves_text(current, new)}")
             changes.append(change)
             steps.append(step)
@@ -148,7 +151,7 @@ class ResetGroups(NamedTuple):
         if self.places is not None:
             return self.places
         if state is None:
-            raise unknown_group(name, ())
+            raise unknown_group(name, self.existing)
         return list(current)
 
     def _asked(self, name: str, at: Place, current: Mapping[Place, int]) -> int:

@@ -84,7 +84,7 @@ def reset_command(
     if export or to_file is not None:
         _export(session, reset, to_file)
         raise typer.Exit(0)
-    return reset
+    return reset._replace(existing=_existing(session))
 
 
 def _target(
@@ -168,6 +168,13 @@ def _resolved(session: Session, names: tuple[str, ...], every: bool) -> tuple[st
     return tuple(dict.fromkeys([*exact, *matched]))
 
 
+def _existing(session: Session) -> tuple[str, ...]:
+    """The groups that can be suggested for a name that is none; a broker that does not tell suggests nothing."""
+    from logctl.admin.groups import Selection, list_groups
+
+    return tuple(group.name for group in list_groups(session.cluster, Selection(), session.deadline).groups)
+
+
 def _filed(path: str, names: tuple[str, ...]) -> dict[str, dict[Place, int]]:
     import sys
 
@@ -233,7 +240,9 @@ def clone_offsets_command(
     from logctl.admin.group_operations import CloneOffsets
 
     sentence = "two groups must be named: FROM and TO"
-    return CloneOffsets(required(source, sentence), required(target, sentence), tuple(topic or ()))
+    clone = CloneOffsets(required(source, sentence), required(target, sentence), tuple(topic or ()))
+    clone.check()
+    return clone._replace(existing=_existing(session))
 
 
 @changing
@@ -254,7 +263,7 @@ def delete_command(
     """
     from logctl.admin.group_operations import DeleteGroups
 
-    return DeleteGroups(_resolved(session, names_of(groups, named), all_groups), if_exists)
+    return DeleteGroups(_resolved(session, names_of(groups, named), all_groups), if_exists, _existing(session))
 
 
 @changing
@@ -281,4 +290,4 @@ def delete_offsets_command(
         raise UsageError(f"one group at a time can forget, not {len(names)}")
     if bool(topic) == all_topics:
         raise UsageError("say in which topics", "--topic TOPIC (may be repeated), or --all-topics")
-    return DeleteOffsets(names[0], parse_scope(topic or ()))
+    return DeleteOffsets(names[0], parse_scope(topic or ()), _existing(session))

@@ -94,6 +94,8 @@ def test_where_a_group_has_no_position() -> None:
     assert plan.changes[0].before is None
     assert plan.steps[0].undo is not None
     assert plan.steps[0].undo.action == "group.delete"
+    typo = ResetGroups(("biling",), Target(To.LATEST), (("t", 0),), HELD, existing=("billing",))
+    assert typo.plan(seen()).warnings == ("group biling does not exist: this makes it; did you mean billing?",)
     with pytest.raises(OperationFailed, match="group g does not exist"):
         reset(To.LATEST, places=None).plan(seen(g=None))
 

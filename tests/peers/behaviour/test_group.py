@@ -338,6 +338,7 @@ def test_positions_are_copied_forgotten_and_the_group_deleted(
     logctl("group", "delete", f"{canary}*", "-y")
     assert logctl("group", "list", canary, "-o", "name").out == ""
     assert f"group {canary} does not exist" in logctl("group", "delete", canary, "-y", code=1).err
+    assert f"did you mean {group.name}" in logctl("group", "delete", f"{group.name}x", "-y", code=1).err
     assert "nothing to do" in logctl("group", "delete", canary, "--if-exists", "-y").err
 
 
