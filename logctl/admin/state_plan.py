@@ -92,7 +92,7 @@ class ApplyState(NamedTuple):
 
     def plan(self, snapshot: Snapshot) -> Plan:
         self._refuse_unseen(snapshot)
-        declared = self.declared
+        declared, snapshot = self.declared, snapshot._replace(failures={})
         parts = [
             _users(declared, snapshot),
             _topics(declared, snapshot),
