@@ -6,6 +6,7 @@ Apache's own kafka-topics takes as well, or -X.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from logctl.admin.client import Client
 from logctl.admin.deadline import Deadline
 from logctl.admin.link import Address
 from logctl.admin.properties import ClientProperties, assemble, from_file
+from logctl.cli.main import main
 from logctl.engine.apache import ApacheNode, run_tool
 from logctl.errors import AccessDenied, LogctlError, Unreachable, UsageError
 from logctl.wire.messages.metadata import MetadataRequest
@@ -249,3 +251,37 @@ def test_a_login_is_renewed_before_it_ends(listeners: Listeners) -> None:
             client.ask(address, MetadataRequest(topics=[]), deadline)
             time.sleep(0.05)
         assert client._link(address) is link
+
+
+# -- the same from the shell -------------------------------------------------------------------------------------------
+
+
+def test_a_context_leads_in_and_every_refusal_has_its_exit_code(
+    listeners: Listeners, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(listeners.folder / "config"))
+    monkeypatch.setenv("ANN_PASSWORD", "s3cret")
+    monkeypatch.delenv("LOGCTL_BOOTSTRAP_SERVER", raising=False)
+    place = f"localhost:{listeners.ports['SASL_SSL']}"
+    login = {"security.protocol": "SASL_SSL", "sasl.mechanism": "SCRAM-SHA-512", "sasl.username": "ann"}
+    files = {"sasl.password": "env:ANN_PASSWORD", "ssl.ca.location": str(listeners.authority.trust)}
+    properties = [word for name, value in {**login, **files}.items() for word in ("-X", f"{name}={value}")]
+
+    def logctl(*arguments: str, code: int = 0) -> str:
+        assert main(arguments) == code, capsys.readouterr().err
+        said = capsys.readouterr()
+        return said.out + said.err
+
+    logctl("context", "add", "apache", "-b", place, *properties, "--use")
+    (tested,) = json.loads(logctl("context", "test", "-o", "json"))["contexts"]
+    assert (tested["login"], tested["tls_version"]) == ("SCRAM-SHA-512 as ann", "TLSv1.3")
+    assert tested["certificate_until_ms"] > time.time() * 1000
+    logctl("topic", "create", "by-context", "--partitions", "2", "-y")
+    assert "by-context" in logctl("topic", "list", "-o", "name").splitlines()
+    monkeypatch.setenv("ANN_PASSWORD", "wrong")
+    assert "was not let in" in logctl("topic", "list", code=8)
+    by_number = ("-C", "apache", "-b", place.replace("localhost", "127.0.0.1"))
+    assert "is not for 127.0.0.1" in logctl("topic", "list", *by_number, code=7)
+    assert "does not speak Kerberos" in logctl("topic", "list", "-X", "sasl.mechanism=GSSAPI", code=2)
+    assert "cannot be read" in logctl("topic", "list", "-X", "ssl.ca.location=/absent", code=2)
+    assert "trusted here" in logctl("topic", "list", "-X", f"ssl.ca.location={listeners.us.certificate}", code=7)
