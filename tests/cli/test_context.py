@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import subprocess
+import sys
+import termios
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +19,8 @@ from support.scripted import ScriptedCluster
 from logctl.admin.contexts import Context, changing, path
 from logctl.cli.main import main
 from logctl.cli.target import Approach, Target, approach
+from logctl.wire.messages.sasl_authenticate import SaslAuthenticateResponse
+from logctl.wire.messages.sasl_handshake import SaslHandshakeResponse
 
 Run = Callable[..., tuple[str, str]]
 
@@ -209,3 +216,54 @@ def test_a_typing_mistake_in_a_file_is_warned_about_once(run: Run, cluster: Scri
     warning = f"{file}, line 1: sasl.mechanims is not a property of any client; did you mean sasl.mechanisms"
     assert said.startswith(f"warning: {warning}")
     assert said.count("\n") == 1
+
+
+# -- asking ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_password_is_asked_for_at_the_terminal_and_not_shown_there(cluster: ScriptedCluster) -> None:
+    """In a process of its own, whose terminal is one that the test holds the other end of; stdin is something else."""
+    cluster.answer("SaslHandshake", lambda request, version: SaslHandshakeResponse(mechanisms=["PLAIN"]))
+    cluster.answer("SaslAuthenticate", lambda request, version: SaslAuthenticateResponse())
+    login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ann"}
+    keep(Context("a", cluster.bootstrap, login), current="a")
+    outside, inside = os.openpty()
+    command = [sys.executable, "-m", "logctl", "topic", "list", "-o", "name"]
+    with subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=inside, start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(inside, termios.TIOCSCTTY, 0),
+    ) as process:  # fmt: skip
+        os.close(inside)
+        assert "password of ann (not shown): " in _until_asked(outside)
+        os.write(outside, b"canary-9\n")
+        said, _ = process.communicate(timeout=30)
+    assert said == b"orders\n"
+    assert b"canary" not in _rest(outside)
+    (token,) = [request.auth_bytes for name, _, request in cluster.brokers[1].asked if name == "SaslAuthenticate"]
+    assert bytes(token) == b"\0ann\0canary-9"
+    os.close(outside)
+
+
+def _until_asked(terminal: int) -> str:
+    shown = b""
+    while not shown.endswith(b": "):
+        shown += os.read(terminal, 1000)
+    return shown.decode()
+
+
+def _rest(terminal: int) -> bytes:
+    shown = b""
+    try:
+        while part := os.read(terminal, 1000):
+            shown += part
+    except OSError:  # the other end is closed
+        pass
+    return shown
+
+
+def test_without_a_terminal_nobody_is_asked(run: Run, cluster: ScriptedCluster) -> None:
+    login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "ann"}
+    keep(Context("a", cluster.bootstrap, login), current="a")
+    _, said = run("topic", "list", code=2)
+    assert "no password was given for ann: password of ann: there is no terminal" in said
+    assert "env:NAME, file:PATH, keyring:SERVICE/USER or prompt:" in said
