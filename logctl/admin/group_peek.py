@@ -78,7 +78,7 @@ def _before(entry: PartitionLag, count: int) -> Span:
     assert entry.committed is not None
     start = entry.start or 0
     begin = max(start, entry.committed - 2 * count - 2) if count else entry.committed
-    return Span(begin, entry.committed, MOST)
+    return Span(begin, entry.committed, 2 * count + 2)
 
 
 def _last(records: tuple[Record, ...], count: int) -> tuple[Record, ...]:

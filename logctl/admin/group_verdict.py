@@ -5,6 +5,7 @@ Theory of operation
 A look is a time, the position of the group and the end of the partition. The rules are asked in this order; the first
 that fits decides, and its reason goes with the verdict. They stand on those of Burrow, with its two known flaws mended.
 
+    ok          nothing was committed, and the partition holds nothing either
     (none)      nothing was committed, or the end is not known
     warning     what was to be read is gone: the position lies before the partition's start or behind its end
     ok          nothing is unread now
@@ -78,16 +79,15 @@ class Verdict(NamedTuple):
 
 
 _NO_COMMIT: Final = Verdict(None, "nothing has been committed")
+_EMPTY: Final = Verdict("ok", "there is nothing to read")
 _NO_END: Final = Verdict(None, "the end of the partition is not known")
 
 
 def judge(window: Sequence[Look], known: Circumstances, patience_s: float = PATIENCE_S) -> Verdict:
     """The verdict on one partition; `window` holds at least one look, the oldest first."""
     last = window[-1]
-    if last.committed is None:
-        return _NO_COMMIT
-    if last.end is None:
-        return _NO_END
+    if last.committed is None or last.end is None:
+        return _unknown(last.committed, last.end, known)
     if len(window) == 1:
         return judge_once(last.committed, last.end, known)
     whole = [
@@ -101,12 +101,16 @@ def judge(window: Sequence[Look], known: Circumstances, patience_s: float = PATI
     return Verdict(word, reason, commit_rate, produce_rate, _catch_up_s(lag, commit_rate, produce_rate))
 
 
+def _unknown(committed: int | None, end: int | None, known: Circumstances) -> Verdict:
+    if committed is None:
+        return _EMPTY if end is not None and end == known.start else _NO_COMMIT
+    return _NO_END
+
+
 def judge_once(committed: int | None, end: int | None, known: Circumstances) -> Verdict:
     """The verdict from a single look."""
-    if committed is None:
-        return _NO_COMMIT
-    if end is None:
-        return _NO_END
+    if committed is None or end is None:
+        return _unknown(committed, end, known)
     lag = max(0, end - committed) if known.lag is None else known.lag
     if (known.start or 0) <= committed <= (committed if known.log_end is None else known.log_end):
         return _once(lag, known.read)

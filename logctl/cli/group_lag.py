@@ -216,7 +216,8 @@ def _look_for(session: Session, wanted: Selection, window: Window, span_s: float
         for number in range(looks - 1):
             _look(session.renewed(), wanted, window, False)
             left_s = span_s - (time.monotonic() - began_s)
-            progress.tell(f"looking for {left_s:.0f} s more")
+            if progress.due():
+                progress.tell(f"looking for {left_s:.0f} s more")
             time.sleep(max(0.0, began_s + span_s * (number + 1) / (looks - 1) - time.monotonic()))
     finally:
         progress.clear()

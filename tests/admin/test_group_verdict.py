@@ -37,6 +37,7 @@ def steady(count: int, every_s: float, commit: int, produce: int, behind: int, c
         (window(1, (9, 10)), UNREAD, "stopped", "no member reads it, and 1 record waits"),
         (window(1, (5, 10)), READ, None, "5 records unread; whether the group keeps up takes more than one look"),
         (window(1, (None, 10)), READ, None, "nothing has been committed"),
+        (window(1, (None, 0)), READ, "ok", "there is nothing to read"),
         (window(1, (5, None)), READ, None, "the end of the partition is not known"),
         (
             window(1, (5, 10)),

@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -172,7 +173,30 @@ def test_a_group_that_has_read_everything_is_ok(logctl: Logctl, group: Group) ->
     assert logctl("group", "lag", group.name, "--summary").out.splitlines() == table[:2]
 
 
-def test_a_member_that_stands_still_is_stalled_and_one_that_reads_catches_up(logctl: Logctl, group: Group) -> None:
+def test_a_group_that_gets_on_is_told_when_it_will_have_caught_up(logctl: Logctl, group: Group) -> None:
+    group.produce(range(COUNT, 100))
+    reading = threading.Event()
+
+    def read() -> None:
+        for offset in range(6, 60):
+            group.committed.put(group.topic, {0: offset, 1: 100})
+            if reading.wait(0.02):
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    found = lag(logctl, group.name, "--for", "1s")
+    reading.set()
+    reader.join()
+    assert (found["verdict"], found["produce_rate"]) == ("ok", 0)
+    first, second = found["partitions"]
+    assert first["reason"].startswith("the lag falls, from ")
+    assert first["commit_rate"] > 0
+    assert first["catch_up_ms"] == pytest.approx(1000 * first["lag"] / first["commit_rate"], rel=0.01)
+    assert second["catch_up_ms"] is None
+
+
+def test_a_member_that_stands_still_is_stalled(logctl: Logctl, group: Group) -> None:
     with group.member():
         looked_once = lag(logctl, group.name)
         assert (looked_once["verdict"], looked_once["commit_rate"]) == (None, None)
