@@ -170,6 +170,8 @@ def changing() -> Iterator[list[Contexts]]:
     place = path()
     try:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if place.parent.stat().st_mode & 0o022:
+            place.parent.chmod(0o700)
         with open(place.with_suffix(".lock"), "w", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             held = [load()]
