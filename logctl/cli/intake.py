@@ -53,6 +53,22 @@ class Interrupts:
             self._may_raise = False
 
 
+class Meter:
+    """How much of the input was read. `total_bytes` is None where the input is not files alone."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.read_bytes = 0
+        self.total_bytes: int | None = None
+        sizes = [os.stat(name).st_size if name != "-" and os.path.isfile(name) else None for name in names]
+        if None not in sizes:
+            self.total_bytes = sum(size for size in sizes if size is not None)
+
+    @property
+    def share(self) -> float | None:
+        """From 0 to 1; None where it cannot be told."""
+        return min(1.0, self.read_bytes / self.total_bytes) if self.total_bytes else None
+
+
 def chunks(descriptor: int, interrupts: Interrupts) -> Iterator[bytes | None]:
     """What can be read, as it comes; None before a read that may block. Ends with the input or with Ctrl-C."""
     while not interrupts.pending:

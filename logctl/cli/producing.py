@@ -23,7 +23,9 @@ class Source(NamedTuple):
     whole: bool
     plain: LineFormat
 
-    def records(self, interrupts: intake.Interrupts) -> Iterator[list[tuple[Parsed, int]] | None]:
+    def records(
+        self, interrupts: intake.Interrupts, meter: intake.Meter
+    ) -> Iterator[list[tuple[Parsed, int]] | None]:
         """Records with the number of their line, in lists; None when nothing is waiting."""
         number = 0
         for name in self.files:
@@ -31,6 +33,7 @@ class Source(NamedTuple):
                 if self.whole:
                     number += 1
                     value = intake.whole(descriptor, interrupts)
+                    meter.read_bytes += len(value)
                     if not interrupts.pending:
                         yield [(self.plain.whole(value), number)]
                     continue
@@ -40,6 +43,7 @@ class Source(NamedTuple):
                         continue
                     yield from self._parsed(lines, number)
                     number += len(lines)
+                    meter.read_bytes += sum(map(len, lines)) + len(lines)
 
     def _parsed(self, lines: list[bytes], number: int) -> Iterator[list[tuple[Parsed, int]]]:
         """What the lines say; those before one that says nothing are handed over before that is raised."""
@@ -97,7 +101,8 @@ def produce(session: Session, topic: str, options: ProduceOptions, source: Sourc
 
 
 def _feed(producer: Producer, source: Source, interrupts: intake.Interrupts, progress: output.Progress) -> None:
-    for records in source.records(interrupts):
+    meter = intake.Meter(source.files)
+    for records in source.records(interrupts, meter):
         if records is None:
             producer.flush()
             continue
@@ -106,7 +111,8 @@ def _feed(producer: Producer, source: Source, interrupts: intake.Interrupts, pro
         if progress.due():
             tally = producer.tally
             rate = tally.acknowledged / progress.elapsed_s
-            progress.tell(f"{tally.acknowledged:,} records acknowledged, {rate:,.0f} records/s")
+            read = "" if meter.share is None else f", {meter.share:.0%} of the input read"
+            progress.tell(f"{tally.acknowledged:,} records acknowledged, {rate:,.0f} records/s{read}")
 
 
 def _summary(topic: str, tally: Tally, acks: int) -> str:

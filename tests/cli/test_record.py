@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import json
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
-from cli.conftest import Logctl, lines, make_topic
+from cli.conftest import Logctl, command, environment, lines, make_topic, run
+from support.node import running_node
+from support.waiting import wait_until
 
 pytestmark = pytest.mark.on_both
 
@@ -221,3 +224,46 @@ def test_a_record_that_is_too_large_is_refused_by_name_and_the_others_arrive(log
     assert f"101 records acknowledged in {name} (partition 0: 0 to 100) - 1 refused\n" in done.err
     assert f"  line 2: partition 0 of {name}: MESSAGE_TOO_LARGE: " in done.err
     assert logctl("record", "consume", name).out == lines(["a", *range(100)])
+
+
+# -- what lies on disk, and what takes long --------------------------------------------------------------------------
+
+
+def test_a_bit_that_flips_on_disk_is_found_with_its_offset(tmp_path: Path) -> None:
+    with running_node(tmp_path / "node") as node:
+        assert run("topic", "create", "orders", bootstrap=node.address).code == 0
+        for value in (b"one", b"two", b"three"):
+            assert run("record", "produce", "orders", bootstrap=node.address, stdin=value).code == 0
+        [segment] = (node.log_dir / "orders-0").glob("*.log")
+        data = bytearray(segment.read_bytes())
+        data[data.index(b"two")] ^= 1
+        with segment.open("r+b") as file:
+            file.write(data)
+        done = run("record", "verify", "orders", "-o", "json", bootstrap=node.address)
+        read = run("record", "consume", "orders", bootstrap=node.address)
+    assert done.code == 1
+    assert done.err == "orders-0, offset 1: checksum: A record batch does not match its checksum\n"
+    [part] = json.loads(done.out)["partitions"]
+    assert (part["batches"], part["records"], part["wrong"]) == (3, 2, 1)
+    assert [(one["offset"], one["problem"]) for one in part["findings"]] == [(1, "checksum")]
+    assert read.code == 1
+    assert "partition 0 of orders, offset 1: the batch cannot be read" in read.err
+
+
+def test_ctrl_c_ends_a_measurement_which_tells_what_it_has_and_leaves_nothing(logctl: Logctl, bootstrap: str) -> None:
+    arguments = command("record", "perf", "--rate", "1000", "-n", "1000000", "-o", "json")
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(bootstrap)
+    ) as perf:
+        assert perf.stderr is not None
+        name = perf.stderr.readline().decode().split()[2].rstrip(":")
+        assert name.startswith("logctl-perf-")
+        wait_until(lambda: logctl("record", "consume", name, "-n", "1").out, "the first record")
+        perf.send_signal(signal.SIGINT)
+        out, _ = perf.communicate(timeout=60)
+    assert perf.returncode == 130
+    [phase] = json.loads(out)["phases"]
+    assert phase["name"] == "produce"
+    assert 0 < phase["records"] < 1_000_000
+    assert json.loads(out)["interrupted"]
+    assert name not in logctl("topic", "list", "-o", "name").out.split()
