@@ -90,11 +90,11 @@ def judge(window: Sequence[Look], known: Circumstances, patience_s: float = PATI
         return _unknown(last.committed, last.end, known)
     if len(window) == 1:
         return judge_once(last.committed, last.end, known)
-    whole = [
-        _Point(look.at_s, look.committed, look.end)
-        for look in window
-        if look.committed is not None and look.end is not None
-    ]
+    whole = _Whole(
+        _Point(at_s, committed, end, end - committed if end > committed else 0)
+        for at_s, committed, end in window
+        if committed is not None and end is not None
+    )
     lag = max(0, last.end - last.committed) if known.lag is None else known.lag
     word, reason = _word(whole, known, lag, patience_s)
     commit_rate, produce_rate = _rates(whole)
@@ -114,27 +114,34 @@ def judge_once(committed: int | None, end: int | None, known: Circumstances) -> 
     lag = max(0, end - committed) if known.lag is None else known.lag
     if (known.start or 0) <= committed <= (committed if known.log_end is None else known.log_end):
         return _once(lag, known.read)
-    return Verdict(*_word([_Point(0.0, committed, end)], known, lag, 0.0))
+    return Verdict(*_word(_Whole([_Point(0.0, committed, end, lag)]), known, lag, 0.0))
 
 
 @lru_cache(maxsize=4096)
 def _once(lag: int, read: bool) -> Verdict:
     """Nothing but the lag and whether anybody reads makes a difference then, so many partitions share a verdict."""
     known = Circumstances(read)
-    return Verdict(*_word([_Point(0.0, 0, lag)], known, lag, 0.0))
+    return Verdict(*_word(_Whole([_Point(0.0, 0, lag, lag)]), known, lag, 0.0))
 
 
 class _Point(NamedTuple):
+    """A look that saw both."""
+
     at_s: float
     committed: int
     end: int
-
-    @property
-    def lag(self) -> int:
-        return max(0, self.end - self.committed)
+    lag: int
 
 
-def _word(points: list[_Point], known: Circumstances, lag: int, patience_s: float) -> tuple[Word | None, str]:
+class _Whole(list[_Point]):
+    """The looks that saw both; `moves_s`: when the position was first seen at each new place."""
+
+    def __init__(self, points: Iterable[_Point]) -> None:
+        super().__init__(points)
+        self.moves_s = [later.at_s for earlier, later in pairwise(self) if later.committed != earlier.committed]
+
+
+def _word(points: _Whole, known: Circumstances, lag: int, patience_s: float) -> tuple[Word | None, str]:
     last = points[-1]
     if known.start is not None and last.committed < known.start:
         gone = known.start - last.committed
@@ -159,7 +166,7 @@ def _word(points: list[_Point], known: Circumstances, lag: int, patience_s: floa
     return _keeps_up(points, lag)
 
 
-def _keeps_up(points: list[_Point], lag: int) -> tuple[Word | None, str]:
+def _keeps_up(points: _Whole, lag: int) -> tuple[Word | None, str]:
     commit_rate, produce_rate = _rates(points)
     assert commit_rate is not None
     assert produce_rate is not None
@@ -177,26 +184,21 @@ def _keeps_up(points: list[_Point], lag: int) -> tuple[Word | None, str]:
     return "warning", f"the group reads, and {_records(lag)} unread do not get fewer"
 
 
-def _went_back(points: list[_Point]) -> bool:
+def _went_back(points: _Whole) -> bool:
     return any(later.committed < earlier.committed for earlier, later in pairwise(points))
 
 
-def _moves_s(points: list[_Point]) -> list[float]:
-    """When the position was first seen at each new place."""
-    return [later.at_s for earlier, later in pairwise(points) if later.committed != earlier.committed]
-
-
-def _still_s(points: list[_Point]) -> float:
+def _still_s(points: _Whole) -> float:
     """For how long the position has been where it is, as far as the window tells."""
-    moves = _moves_s(points)
-    return points[-1].at_s - (moves[-1] if moves else points[0].at_s)
+    moves_s = points.moves_s
+    return points[-1].at_s - (moves_s[-1] if moves_s else points[0].at_s)
 
 
-def _gaps_s(points: list[_Point]) -> list[float]:
-    return sorted(later - earlier for earlier, later in pairwise(_moves_s(points)))
+def _gaps_s(points: _Whole) -> list[float]:
+    return sorted(later - earlier for earlier, later in pairwise(points.moves_s))
 
 
-def _rhythm_s(points: list[_Point]) -> float:
+def _rhythm_s(points: _Whole) -> float:
     """How often the group commits, as a rule. Where every look sees another position it is at least as often as that,
     and what consumers do by default is likelier."""
     gaps = _gaps_s(points)
@@ -206,17 +208,17 @@ def _rhythm_s(points: list[_Point]) -> float:
     return usual_s if usual_s > 1.5 * _between_s(points) else min(usual_s, _USUAL_GAP_S)
 
 
-def _between_s(points: list[_Point]) -> float:
+def _between_s(points: _Whole) -> float:
     return (points[-1].at_s - points[0].at_s) / (len(points) - 1)
 
 
-def _too_long_s(points: list[_Point], patience_s: float) -> float:
+def _too_long_s(points: _Whole, patience_s: float) -> float:
     """Looks see a move late by up to the time between them, so a gap shorter than two of these is not known."""
     gaps = _gaps_s(points)
     return _GAPS * max(gaps[-1], 2 * _between_s(points), 1.0) if gaps else patience_s
 
 
-def _rates(points: list[_Point]) -> tuple[float | None, float | None]:
+def _rates(points: _Whole) -> tuple[float | None, float | None]:
     span_s = points[-1].at_s - points[0].at_s
     if span_s <= 0:
         return None, None

@@ -72,9 +72,7 @@ class Window:
         # A member whose assignment cannot be read may be the one that reads any of them.
         guessed = any(member.assignment is None for member in group.group.members)
         verdicts = tuple(
-            judge(_looks(known, number), _circumstances(entry, guessed), self._patience_s)
-            if known
-            else judge_once(entry.committed, entry.end, _circumstances(entry, guessed))
+            self._judge_one(known, number, entry, _circumstances(entry, guessed))
             for number, entry in enumerate(group.partitions)
         )
         names = (f"{entry.topic}-{entry.partition}" for entry in group.partitions)
@@ -82,14 +80,27 @@ class Window:
         return Judged(group, judge_group(zip(names, verdicts, strict=True), lags), verdicts)
 
 
+    def _judge_one(self, known: Known, number: int, entry: PartitionLag, circumstances: Circumstances) -> Verdict:
+        """Most partitions of most clusters are read to their end: of these only the first and the last look matter."""
+        if not known:
+            return judge_once(entry.committed, entry.end, circumstances)
+        looks = _looks(known[:1], number) if entry.lag == 0 else []
+        if looks and looks[0].committed is not None and looks[0].end is not None:
+            return judge([*looks, Look(known[-1][0].at_s, entry.committed, entry.end)], circumstances)
+        return judge(_looks(known, number), circumstances, self._patience_s)
+
+
 def _or_unknown(offset: int | None) -> int:
     return _UNKNOWN if offset is None else offset
 
 
-def _known(past: Sequence[_Kept], places: tuple[Place, ...]) -> list[tuple[_Kept, Sequence[int]]]:
+Known = list[tuple[_Kept, Sequence[int]]]
+
+
+def _known(past: Sequence[_Kept], places: tuple[Place, ...]) -> Known:
     """Each look with where in it the places of the last look are found; -1 where they are not."""
     numbers = range(len(places))
-    told: list[tuple[_Kept, Sequence[int]]] = []
+    told: Known = []
     for kept in past:
         if kept.places is places:
             told.append((kept, numbers))
