@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Cluster
@@ -12,6 +14,8 @@ from logctl.cli.options import parse_duration_s
 from logctl.cli.target import Approach, Target, approach
 
 __all__ = ["Session", "Target", "connected"]
+
+_COLOURS: Final = {"red": 31, "green": 32, "yellow": 33, "blue": 34, "magenta": 35, "cyan": 36, "white": 37}
 
 
 class Session(NamedTuple):
@@ -31,6 +35,17 @@ class Session(NamedTuple):
     expected_cluster_id: str | None = None
     target: Target = Target()
     approach: Approach = Approach(())
+
+    @property
+    def label(self) -> str:
+        """The name of the context for a prompt on stderr, in its colour on a terminal that may be coloured; empty
+        without a context. Control characters are the colour's alone: names of contexts cannot hold any."""
+        if self.context is None:
+            return ""
+        colour = self.approach.context.colour if self.approach.context is not None else None
+        if colour is None or not sys.stderr.isatty() or os.environ.get("NO_COLOR"):
+            return self.context
+        return f"\x1b[1;{_COLOURS[colour]}m{self.context}\x1b[0m"
 
     def renewed(self) -> Session:
         """The same, with all the time there was at first."""

@@ -16,8 +16,9 @@ import pytest
 from support.ports import free_port
 from support.scripted import ScriptedCluster
 
-from logctl.admin.contexts import Context, changing, path
+from logctl.admin.contexts import COLOURS, Context, changing, path
 from logctl.cli.main import main
+from logctl.cli.session import connected
 from logctl.cli.target import Approach, Target, approach
 from logctl.wire.messages.sasl_authenticate import SaslAuthenticateResponse
 from logctl.wire.messages.sasl_handshake import SaslHandshakeResponse
@@ -216,6 +217,22 @@ def test_a_typing_mistake_in_a_file_is_warned_about_once(run: Run, cluster: Scri
     warning = f"{file}, line 1: sasl.mechanims is not a property of any client; did you mean sasl.mechanisms"
     assert said.startswith(f"warning: {warning}")
     assert said.count("\n") == 1
+
+
+def test_a_context_has_its_colour_on_a_terminal_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep(*(Context(colour, "x:1", colour=colour) for colour in COLOURS))
+    for colour in COLOURS:
+        with connected(Target(context=colour), "1s") as session:
+            assert session.label == colour
+            with monkeypatch.context() as terminal:
+                terminal.setattr("sys.stderr.isatty", lambda: True, raising=False)
+                terminal.delenv("NO_COLOR", raising=False)
+                assert session.label.startswith("\x1b[1;3")
+                assert session.label.endswith(f"m{colour}\x1b[0m")
+                terminal.setenv("NO_COLOR", "1")
+                assert session.label == colour
+    with connected(Target("x:1"), "1s") as session:
+        assert session.label == ""
 
 
 # -- asking ------------------------------------------------------------------------------------------------------------
