@@ -17,7 +17,7 @@ from logctl.admin.routing import Cluster
 from logctl.wire import errors
 from logctl.wire.checksum import crc32c
 from logctl.wire.messages.fetch import FetchableTopicResponse, FetchResponse, PartitionData
-from logctl.wire.records import CRC_START, NewRecord, build_batch, end_txn_marker, read_header
+from logctl.wire.records import CRC_START, NewRecord, build_batch, end_txn_marker
 
 PRODUCER = {"producer_id": 7, "producer_epoch": 0}
 
@@ -174,21 +174,31 @@ def test_reading_goes_on_behind_damaged_batches(logs: ScriptedLogs) -> None:  # 
     assert read_offsets(events(logs)) == [0, 1, 2]
 
 
-def test_a_header_that_lies_about_its_offsets_hides_nothing(logs: ScriptedLogs) -> None:  # noqa: F811
-    """Its leader hands out one batch at a time, so what is asked for next depends on the header."""
+def one_at_a_time(logs: ScriptedLogs) -> None:  # noqa: F811
+    """The leader finds the batch of an offset by its place and hands out that one, so what is asked for next depends on
+    the header."""
     held = logs.partitions[0]
-    for value in (b"a", b"b", b"c"):
-        held.add(value)
-    held.batches[1][23:27] = (1000).to_bytes(4, "big")
 
-    def one_batch(request: Any, version: int) -> FetchResponse:
+    def fetch(request: Any, version: int) -> FetchResponse:
         [asked] = request.topics[0].partitions
-        found = next((one for one in held.batches if read_header(one).base_offset >= asked.fetch_offset), b"")
-        answer = PartitionData(partition_index=0, high_watermark=held.end, records=bytes(found))
+        found = bytes(held.batches[asked.fetch_offset]) if asked.fetch_offset < held.end else b""
+        answer = PartitionData(partition_index=0, high_watermark=held.end, records=found)
         return FetchResponse(responses=[FetchableTopicResponse(topic="t", topic_id=topic_id("t"), partitions=[answer])])
 
-    logs.cluster.answer("Fetch", one_batch)
-    assert read_offsets(events(logs)) == [0, 1, 2]
+    logs.cluster.answer("Fetch", fetch)
+
+
+@pytest.mark.parametrize(
+    ("at", "lie", "read"),
+    [(23, (1000).to_bytes(4, "big"), [0, 1, 2]), (0, bytes(8), [0, 0, 2])],
+    ids=["it claims a thousand offsets", "it claims the offset of another"],
+)
+def test_a_header_that_lies_hides_nothing(logs: ScriptedLogs, at: int, lie: bytes, read: list[int]) -> None:  # noqa: F811
+    for value in (b"a", b"b", b"c"):
+        logs.partitions[0].add(value)
+    logs.partitions[0].batches[1][at : at + len(lie)] = lie
+    one_at_a_time(logs)
+    assert read_offsets(events(logs)) == read
 
 
 def test_a_log_that_begins_later_than_it_did_is_a_move(logs: ScriptedLogs) -> None:  # noqa: F811
