@@ -282,10 +282,41 @@ def served(answers: Mapping[int, Any]) -> dict[int, dict[int, tuple[int, int]]]:
     }
 
 
-def usable(key: int, offered: tuple[int | None, int | None]) -> int | None:
-    """The newest version of an API that we speak too; None where there is none."""
-    lowest, highest = offered
-    if key not in API or lowest is None or highest is None:
-        return None
-    chosen = min(highest, API[key].versions.highest)
-    return chosen if chosen >= max(lowest, API[key].request.versions.lowest) else None
+Range = tuple[int | None, int | None]
+"""Lowest and highest version; (None, None) where there is none."""
+
+
+class Compared(NamedTuple):
+    """An API as brokers serve it. `common`: what all of them serve; `ranges`: by broker."""
+
+    key: int
+    common: Range
+    ranges: Mapping[int, Range]
+
+    @property
+    def name(self) -> str:
+        return API[self.key].name if self.key in API else f"(unknown to logctl: {self.key})"
+
+    @property
+    def differs(self) -> bool:
+        return len(set(self.ranges.values())) > 1
+
+    @property
+    def used(self) -> int | None:
+        """The newest version that all of them and we speak; None where there is none."""
+        lowest, highest = self.common
+        if self.key not in API or lowest is None or highest is None:
+            return None
+        chosen = min(highest, API[self.key].versions.highest)
+        return chosen if chosen >= max(lowest, API[self.key].request.versions.lowest) else None
+
+
+def compared(served: Mapping[int, Mapping[int, tuple[int, int]]]) -> list[Compared]:
+    """Every API that any of the brokers serves, by key. `served`: broker -> key -> versions."""
+    found = []
+    for key in sorted({key for versions in served.values() for key in versions}):
+        ranges: dict[int, Range] = {broker: served[broker].get(key, (None, None)) for broker in sorted(served)}
+        everywhere = [versions[key] for versions in served.values() if key in versions]
+        common = _common(everywhere) if len(everywhere) == len(served) else None
+        found.append(Compared(key, common or (None, None), ranges))
+    return found

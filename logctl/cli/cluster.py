@@ -17,7 +17,7 @@ from logctl.cli.output import Column, Listing, Nested, View
 from logctl.cli.units import count_text, duration_text
 
 if TYPE_CHECKING:
-    from logctl.admin.capabilities import Offer
+    from logctl.admin.capabilities import Compared, Offer
     from logctl.admin.checks import Finding
     from logctl.admin.health import ClusterView
     from logctl.admin.nodes import Node
@@ -414,7 +414,7 @@ def api_versions_command(
     Example:
       logctl cluster api-versions --differences
     """
-    from logctl.admin.capabilities import ask_each, served
+    from logctl.admin.capabilities import ask_each, compared, served
     from logctl.errors import OperationFailed
 
     metadata = session.cluster.refresh(session.deadline)
@@ -424,29 +424,22 @@ def api_versions_command(
     gathered = ask_each(session.cluster, session.deadline)
     wanted = brokers or list(metadata.brokers)
     versions = {node: known for node, known in served(gathered.answers).items() if node in wanted}
-    items = [_api_item(key, versions) for key in sorted({key for known in versions.values() for key in known})]
+    items = [_api_item(one) for one in compared(versions)]
     failures = {f"broker {node}": error for node, error in gathered.missing.items() if node in wanted}
     shown = [item for item in items if item["differs"] or not differences]
     return API_VERSIONS.view(shown, failures, cluster_id=metadata.cluster_id)
 
 
-def _api_item(key: int, versions: Mapping[int, Mapping[int, tuple[int, int]]]) -> ApiItem:
-    from logctl.admin.capabilities import usable
-    from logctl.wire.api import API
-
-    nothing = (None, None)
-    ranges = {broker: known.get(key, nothing) for broker, known in sorted(versions.items())}
-    offered = [(low, high) for low, high in ranges.values() if low is not None and high is not None]
-    lowest, highest = max(low for low, _ in offered), min(high for _, high in offered)
-    common = (lowest, highest) if len(offered) == len(ranges) and lowest <= highest else nothing
+def _api_item(one: Compared) -> ApiItem:
+    lowest, highest = one.common
     return {
-        "name": API[key].name if key in API else f"(unknown to logctl: {key})",
-        "key": key,
-        "lowest": common[0],
-        "highest": common[1],
-        "used": usable(key, common),
-        "differs": len(set(ranges.values())) > 1,
-        "brokers": [{"broker": broker, "lowest": low, "highest": high} for broker, (low, high) in ranges.items()],
+        "name": one.name,
+        "key": one.key,
+        "lowest": lowest,
+        "highest": highest,
+        "used": one.used,
+        "differs": one.differs,
+        "brokers": [{"broker": broker, "lowest": low, "highest": high} for broker, (low, high) in one.ranges.items()],
     }
 
 

@@ -6,7 +6,6 @@ What a command works with is imported when it runs: its help and its usage error
 from __future__ import annotations
 
 import inspect
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 
@@ -378,8 +377,13 @@ def set_command(
     Example:
       logctl config set --topic orders retention.ms=86400000
     """
-    edits: dict[str, Edit] = {**_given(settings or (), add_config or ()), **_from_file(add_file)}
-    edits.update(dict.fromkeys(_split_names(delete_config or ())))
+    from logctl.admin.config_input import apache_pairs, from_command_line, from_file
+    from logctl.cli.asking import ask_unseen
+
+    pairs = [*(settings or ()), *(pair for text in add_config or () for pair in apache_pairs(text))]
+    edits = from_command_line(pairs, ask_unseen)
+    edits.update(from_file(add_file, ask_unseen) if add_file is not None else {})
+    edits.update(dict.fromkeys(_split_names(delete_config)))
     return _change(session, named, edits)
 
 
@@ -396,7 +400,7 @@ def unset_command(
     Example:
       logctl config unset --topic orders retention.ms
     """
-    return _change(session, named, dict.fromkeys([*(names or ()), *_split_names(delete_config or ())]))
+    return _change(session, named, dict.fromkeys([*(names or ()), *_split_names(delete_config)]))
 
 
 @changing
@@ -409,9 +413,10 @@ def append_command(session: Session, named: Named, settings: Pairs = None) -> Op
       logctl config append --topic orders cleanup.policy=compact
     """
     from logctl.admin.config_changes import Append
+    from logctl.admin.config_input import entries, parse_settings
 
     pairs = parse_settings(settings or ())
-    return _change(session, named, {name: Append(_entries(value)) for name, value in pairs.items()})
+    return _change(session, named, {name: Append(entries(value)) for name, value in pairs.items()})
 
 
 @changing
@@ -424,9 +429,10 @@ def subtract_command(session: Session, named: Named, settings: Pairs = None) -> 
       logctl config subtract --topic orders cleanup.policy=compact
     """
     from logctl.admin.config_changes import Subtract
+    from logctl.admin.config_input import entries, parse_settings
 
     pairs = parse_settings(settings or ())
-    return _change(session, named, {name: Subtract(_entries(value)) for name, value in pairs.items()})
+    return _change(session, named, {name: Subtract(entries(value)) for name, value in pairs.items()})
 
 
 def _change(session: Session, named: Named, edits: Mapping[str, Edit]) -> ChangeSettings:
@@ -440,96 +446,5 @@ def _change(session: Session, named: Named, edits: Mapping[str, Edit]) -> Change
     return ChangeSettings(first, dict(edits), tuple(more))
 
 
-# -- arguments ---------------------------------------------------------------------------------------------------------
-
-
-def parse_settings(pairs: Any) -> dict[str, str]:
-    """['retention.ms=1000'] as a dictionary. Raises UsageError."""
-    settings: dict[str, str] = {}
-    for pair in pairs:
-        name, equals, value = pair.partition("=")
-        name = name.strip()
-        if not equals or not name:
-            raise UsageError(f"{pair}: a setting has the form name=value", "to put one back: `logctl config unset`")
-        if name in settings:
-            raise UsageError(f"{name} is given twice")
-        settings[name] = value.strip()
-    return settings
-
-
-def apache_pairs(text: str) -> list[str]:
-    """'a=1,b=[x,y],c=' as kafka-configs takes it, as pairs: brackets keep the commas of a value together."""
-    pairs: list[str] = []
-    depth, begun = 0, 0
-    for place, letter in enumerate(text):
-        depth += (letter == "[") - (letter == "]")
-        if letter == "," and depth == 0:
-            pairs.append(text[begun:place])
-            begun = place + 1
-    pairs.append(text[begun:])
-    found = [pair.partition("=") for pair in pairs if pair.strip()]
-    return [f"{name}{equals}{_unbracketed(value.strip())}" for name, equals, value in found]
-
-
-def _unbracketed(value: str) -> str:
-    return value[1:-1] if value.startswith("[") and value.endswith("]") else value
-
-
-def _given(settings: Any, add_config: Any) -> dict[str, Edit]:
-    """What was said on the command line. Raises UsageError for a secret that stands there in the open."""
-    from logctl.admin.config_changes import looks_secret
-    from logctl.security.secret_sources import WAYS, is_reference
-
-    pairs = parse_settings([*settings, *(pair for text in add_config for pair in apache_pairs(text))])
-    edits: dict[str, Edit] = {}
-    for name, value in pairs.items():
-        if looks_secret(name) and value and not is_reference(value):
-            raise UsageError(
-                f"{name}: a secret on the command line can be read by others",
-                f"give its value as {WAYS}, or in a file of your own with --add-config-file",
-            )
-        edits[name] = _resolved(name, value) if looks_secret(name) and value else value
-    return edits
-
-
-def _resolved(name: str, value: str) -> Edit:
-    from logctl.cli.asking import ask_unseen
-    from logctl.security.secret_sources import resolve
-
-    return resolve(value, name, ask_unseen)
-
-
-def _from_file(path: str | None) -> dict[str, Edit]:
-    """The settings of a .properties file; those that look like secrets as such, if the file is its owner's alone.
-
-    Raises UsageError.
-    """
-    if path is None:
-        return {}
-    from logctl.admin.config_changes import looks_secret
-    from logctl.admin.java_properties import read
-
-    edits: dict[str, Edit] = {}
-    for pair in read(path):
-        if pair.name in edits:
-            raise UsageError(f"{path}, line {pair.line}: {pair.name} is given twice")
-        edits[pair.name] = _kept_secret(path, pair.name, pair.value) if looks_secret(pair.name) else pair.value
-    return edits
-
-
-def _kept_secret(path: str, name: str, value: str) -> Edit:
-    from logctl.security.secret_sources import is_reference, refuse_open_to_others
-    from logctl.security.secrets import Secret
-
-    if is_reference(value):
-        return _resolved(name, value)
-    refuse_open_to_others(path, os.stat(path), name)
-    return Secret(value)
-
-
-def _split_names(lists: Any) -> list[str]:
-    return [name.strip() for text in lists for name in text.split(",") if name.strip()]
-
-
-def _entries(value: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(entry.strip() for entry in _unbracketed(value).split(",") if entry.strip()))
+def _split_names(lists: list[str] | None) -> list[str]:
+    return [name.strip() for text in lists or () for name in text.split(",") if name.strip()]

@@ -7,7 +7,7 @@ import re
 import pytest
 from support.scripted import ScriptedCluster
 
-from logctl.admin.capabilities import CAPABILITIES, need, offers
+from logctl.admin.capabilities import CAPABILITIES, compared, need, offers
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
 from logctl.admin.link import NotOffered
@@ -57,3 +57,10 @@ def test_brokers_that_differ_are_named() -> None:
         "does not offer OffsetDelete to delete a group's offsets of a topic; Apache Kafka does since 2.4"
     )
     assert "Vote" not in found
+
+
+def test_versions_are_compared_broker_by_broker() -> None:
+    found = {one.key: one for one in compared({1: {3: (0, 9), 43: (0, 2), 999: (0, 1)}, 2: {3: (1, 13)}})}
+    assert (found[3].name, found[3].common, found[3].used, found[3].differs) == ("Metadata", (1, 9), 9, True)
+    assert (found[43].common, found[43].used, found[43].ranges[2]) == ((None, None), None, (None, None))
+    assert found[999].name == "(unknown to logctl: 999)"
