@@ -10,7 +10,7 @@ import itertools
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -114,8 +114,9 @@ def run_nodes(folder: Path, port: int | None, settings: Sequence[Entry], form: s
 def attend(nodes: Nodes, members: Sequence[Member]) -> None:
     """Start these nodes, stay with them, and stop them when a signal asks for it."""
     say, begun = nodes.say, time.monotonic()
+    tell = _every_fifth(lambda sentence: say("start", sentence, 0))
     with _Signals() as signals:
-        nodes.bring_up(members, FOREGROUND_PATIENCE_S, lambda sentence: say("start", sentence, 0), signals.asked)
+        nodes.bring_up(members, FOREGROUND_PATIENCE_S, tell, signals.asked)
         addresses = [node.address for member, node in zip(members, nodes.started.values(), strict=True)
                      if member.is_broker]  # fmt: skip
         took_ms = int((time.monotonic() - begun) * 1000)
@@ -139,14 +140,8 @@ def start_in_background(folder: Path, layout: Layout, members: Sequence[Member],
     from logctl.cli.output import Progress, note
     from logctl.engine.apache.cluster import Nodes, diary_of
 
-    progress, seconds = Progress(), itertools.count(1)
-
-    def tell(sentence: str) -> None:
-        if sys.stderr.isatty():
-            progress.tell(sentence)
-        elif next(seconds) % 5 == 0:
-            note(sentence)
-
+    progress = Progress()
+    tell = progress.tell if sys.stderr.isatty() else _every_fifth(note)
     nodes = Nodes(folder, layout, _diary_to_files(folder, layout, form), diary=True)
     try:
         nodes.bring_up(members, wait_s, tell)
@@ -158,6 +153,12 @@ def start_in_background(folder: Path, layout: Layout, members: Sequence[Member],
         note(f"node {member.node_id} is ready at {node.address} ({where})")
     note(f"{_next([nodes.started[one.node_id].address for one in members if one.is_broker])}; "
          "stop all with `logctl down`")  # fmt: skip
+
+
+def _every_fifth(tell: Callable[[str], None]) -> Callable[[str], None]:
+    """What comes every second is written down every five seconds."""
+    seconds = itertools.count(1)
+    return lambda sentence: tell(sentence) if next(seconds) % 5 == 0 else None
 
 
 def _next(addresses: Sequence[str]) -> str:

@@ -127,6 +127,60 @@ def test_an_unwritable_data_folder_is_named(tools: Path, tmp_path: Path, monkeyp
         apache.artifacts()
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("[ERROR] Could not transfer artifact a:b:pom:1: Unknown host somewhere", "its repository was not reached"),
+        ("[ERROR] Could not find artifact org.apache.kafka:kafka_2.13:jar:9.9.9", "Maven found no Apache Kafka 9.9.9"),
+    ],
+)
+def test_what_stands_against_a_fetch_is_told_apart(tools: Path, said: str, told: str) -> None:
+    maven(tools, f'echo "{said}"; exit 1')
+    with pytest.raises(OperationFailed, match=told):
+        apache.artifacts("9.9.9")
+
+
+def test_each_file_is_told_as_it_comes(tools: Path) -> None:
+    maven(tools, 'mkdir -p "$out"; touch "$out/one.jar"; echo "Downloaded from there: scheme://host/a/one.jar (1 kB)"')
+    told: list[str] = []
+    apache.fetch("4.3.1", told.append)
+    assert told == ["one.jar"]
+
+
+def test_artifacts_that_are_not_whole_any_more_are_named_and_fetched_anew(tools: Path) -> None:
+    maven(tools, 'mkdir -p "$out"; echo text > "$out/one.jar"; echo text > "$out/two.jar"')
+    [one, two] = apache.artifacts()
+    two.unlink()
+    with pytest.raises(OperationFailed, match=r"is not whole: two\.jar is missing") as refusal:
+        apache.artifacts()
+    assert "logctl engine install apache" in refusal.value.hint
+    one.write_text("t")
+    found = apache.installed("4.3.1")
+    assert found is not None
+    assert found.trouble == "one.jar has 1 bytes instead of 5"
+    apache.fetch("4.3.1")
+    assert len(apache.artifacts()) == 2
+
+
+@pytest.mark.parametrize("version", ["4.3", "../../etc", "4.3.1</version>", ""])
+def test_a_version_is_written_like_one(tools: Path, version: str) -> None:
+    with pytest.raises(UsageError, match="is not a version of Apache Kafka"):
+        apache.artifacts(version)
+
+
+def test_a_distribution_is_registered_under_its_version(tools: Path, tmp_path: Path) -> None:
+    libs = tmp_path / "kafka" / "libs"
+    libs.mkdir(parents=True)
+    (libs / "kafka-clients-4.2.0.jar").touch()
+    found = apache.register(tmp_path / "kafka")
+    assert (found.version, found.source, found.place) == ("4.2.0", "distribution", tmp_path / "kafka")
+    assert apache.artifacts("4.2.0") == [libs / "kafka-clients-4.2.0.jar"]
+    assert [one.version for one in apache.all_installed()] == ["4.2.0"]
+    (libs / "kafka-clients-4.2.0.jar").unlink()
+    with pytest.raises(OperationFailed, match=r"is not whole: .* is not an unpacked Apache Kafka distribution"):
+        apache.artifacts("4.2.0")
+
+
 # Why a JVM died -------------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +200,7 @@ def test_an_unwritable_data_folder_is_named(tools: Path, tmp_path: Path, monkeyp
             "Error occurred during initialization of VM Too small maximum heap",
         ),
         ("Unrecognized VM option 'UseMagic'\nError: Could not create", "Unrecognized VM option 'UseMagic'"),
+        ("Invalid maximum heap size: -Xmxx\nError: Could not create", "Invalid maximum heap size: -Xmxx"),
     ],
 )
 def test_the_line_that_says_why(log: str, decisive: str) -> None:

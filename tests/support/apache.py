@@ -73,7 +73,7 @@ def apache_cluster(folder: Path, settings: Mapping[str, str], *, nodes: int, hea
     """A cluster of Apache Kafka, as its user starts it: `logctl up --engine apache --nodes N`. Answers the addresses of
     its brokers. It is gone at the end, and also when the test run is killed: the command is told then, and stops it."""
     classpath()
-    first, diary = _free_ports_in_a_row(nodes), folder / "diary"
+    first, diary = free_ports_in_a_row(nodes), folder / "diary"
     guard = shutil.which("setpriv")
     command = [*([guard, "--pdeathsig", "TERM"] if guard else []), sys.executable, "-m", "logctl", "up"]
     command += ["--engine", "apache", "--nodes", str(nodes), "--data", str(folder), "--port", str(first)]
@@ -96,7 +96,7 @@ def apache_cluster(folder: Path, settings: Mapping[str, str], *, nodes: int, hea
         process.wait(60)
 
 
-def _free_ports_in_a_row(count: int) -> int:
+def free_ports_in_a_row(count: int) -> int:
     """The first of so many ports in a row that are ours."""
     taken = [free_port()]
     while len(taken) < count or taken[-1] - taken[-count] != count - 1:

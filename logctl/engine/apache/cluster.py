@@ -29,13 +29,12 @@ from typing import Final, NamedTuple, Protocol
 
 from logctl import local
 from logctl.engine.apache.layout import Layout, Member, load, place_of
-from logctl.engine.apache.node import ApacheNode, new_cluster_id, why_ended
+from logctl.engine.apache.node import ApacheNode, new_cluster_id, why_failed
 from logctl.errors import DeadlineExceeded, Declined, OperationFailed, UsageError
 from logctl.local import APACHE_FOLDER, LocalNode
 
 _POLL_S: Final = 0.05
 _WATCH_S: Final = 0.25
-PROGRESS_S: Final = 1.0
 _TAKE_BACK_S: Final = 15.0
 _BOOTSTRAP: Final = "bootstrap.checkpoint"
 ORDERLY: Final = (0, 128 + signal.SIGTERM, 128 + signal.SIGINT)
@@ -192,7 +191,7 @@ class Nodes:
             now = time.monotonic()
             if asked():
                 raise KeyboardInterrupt
-            if waiting and now - told_s >= PROGRESS_S:
+            if waiting and now - told_s >= 1.0:
                 told_s = now
                 progress(_so_far(nodes, waiting, now - begun))
             if waiting and timeout_s is not None and now - begun > timeout_s:
@@ -357,9 +356,9 @@ def diary_of(log_dir: Path) -> Path:
     return log_dir.with_name(f"{log_dir.name}.log")
 
 
-def why_died(node: LocalNode) -> str:
-    """The decisive line of the last run of a node that is not there any more."""
-    return why_ended(place_of(Path(node.log_dir)))
+def why_died(node: LocalNode) -> str | None:
+    """The decisive line of the last run of a node that is not there any more; None when its log tells no reason."""
+    return why_failed(place_of(Path(node.log_dir)))
 
 
 def free_port(wanted: int) -> int:

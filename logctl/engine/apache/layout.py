@@ -15,6 +15,7 @@ three brokers. Client ports are P, P+1, ...; the quorum's are 10,000 above, or o
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -24,7 +25,7 @@ from logctl.engine import catalogue
 from logctl.engine.apache.node import BOTH, ApacheNode, Place, flags_of_environment, write_private
 from logctl.engine.apache.parts import VERSION, check_version
 from logctl.engine.config_file import Entry
-from logctl.engine.settings import PLUGIN_PREFIXES
+from logctl.engine.settings import PLUGIN_PREFIXES, SHORTHANDS
 from logctl.errors import UsageError
 from logctl.local import APACHE_FOLDER, APACHE_MEMORY, apache_file, log_dir_of
 
@@ -33,6 +34,7 @@ VOTERS_MAX: Final = 3
 FIRST_CONTROLLER: Final = 101
 QUORUM_PORTS_ABOVE: Final = 10_000
 HEAP: Final = "1g"
+_SIZE: Final = re.compile(r"[1-9]\d*[kKmMgG]?")
 _FORM: Final = 1
 _DECIDED: Final = frozenset(
     {
@@ -187,6 +189,8 @@ def decide(wish: Wish, found: Found, new_id: Callable[[], str], free_port: FreeP
         raise UsageError(f"--controllers is combined or separate, not {wish.controllers!r}")
     if wish.version is not None:
         check_version(wish.version)
+    if wish.heap is not None and not _SIZE.fullmatch(wish.heap):
+        raise UsageError(f"--heap {wish.heap!r} is not a size", "write it as 512m or 2g")
     before = found.remembered
     if before is None:
         before = Layout(found.cluster_id or new_id(), _laid_out(wish, found.cluster_id is not None, free_port))
@@ -298,7 +302,7 @@ def given(entries: Sequence[Entry]) -> dict[str, str]:
     """Settings that were given, by name; their values are for Apache Kafka to judge. Raises UsageError."""
     known = catalogue.broker_settings()
     for entry in entries:
-        setting = known.get(entry.name)
+        setting = known.get(SHORTHANDS.get(entry.name, entry.name))
         if entry.name in _DECIDED:
             raise UsageError(
                 f"{entry.place}: {entry.name} is decided by `logctl up`",

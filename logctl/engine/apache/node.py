@@ -24,7 +24,7 @@ from types import TracebackType
 from typing import Final, NamedTuple
 
 from logctl.engine.apache.parts import VERSION, artifacts
-from logctl.engine.apache.reasons import decisive_line
+from logctl.engine.apache.reasons import decisive_line, failure_line
 from logctl.engine.apache.scripts import java_command, run_tool
 from logctl.engine.lifecycle import answers
 from logctl.engine.port_owner import port_owner
@@ -314,12 +314,12 @@ def mark_start(log: Path) -> None:
 
 def why_ended(place: Place) -> str:
     """The decisive line of the last run: of what the JVM itself said, else of what Kafka logged."""
-    logged = _last_run(place.log)
-    if place.log_is_rolled:
-        said = _last_run(place.said)
-        if said.strip() and not any(said.strip().splitlines()[-1] == line for line in logged.splitlines()):
-            return decisive_line(said)
-    return decisive_line(logged)
+    return why_failed(place) or decisive_line(_last_run(place.log))
+
+
+def why_failed(place: Place) -> str | None:
+    """The same, or None when nothing in it looks like a failure."""
+    return failure_line(_last_run(place.said)) or failure_line(_last_run(place.log))
 
 
 def _last_run(path: Path) -> str:

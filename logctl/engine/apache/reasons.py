@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_ERROR_LINE: Final = re.compile(r"\b(ERROR|FATAL)\b|^Exception in thread|^Error[: ]|^Unrecognized |OutOfMemoryError")
+_ERROR_LINE: Final = re.compile(
+    r"\b(ERROR|FATAL)\b|^Exception in thread|^Error[: ]|^Unrecognized |^Invalid |OutOfMemoryError"
+)
 _STACK_LINE: Final = re.compile(r"^\s+(at |\.\.\. )")
 _FAILURE_LINE: Final = re.compile(
     r"^(Caused by: |Exception in thread \"[^\"]*\" )?(?P<what>[\w.$]+(Exception|Error)\b.*)"
@@ -19,11 +21,17 @@ _FAILURE_LINE: Final = re.compile(
 
 def decisive_line(log: str) -> str:
     """The line of a Kafka log that says why it gave up; the last line when nothing looks like an error."""
+    last = next((line for line in reversed(log.splitlines()) if line.strip()), "it logged nothing")
+    return failure_line(log) or last
+
+
+def failure_line(log: str) -> str | None:
+    """The same, or None when nothing looks like an error: what was killed from outside leaves no reason."""
     lines = log.splitlines()
     for index, line in enumerate(lines):
         if _ERROR_LINE.search(line):
             return _root_cause(lines, index)
-    return next((line for line in reversed(lines) if line.strip()), "it logged nothing")
+    return None
 
 
 def _root_cause(lines: Sequence[str], start: int) -> str:
