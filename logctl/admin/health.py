@@ -109,7 +109,7 @@ def look(
     for part, ask in _ASKS.items():
         if part in wanted:
             try:
-                view = ask(cluster, view, deadline.at_most(_PATIENCE_S))
+                view = ask(cluster, view, deadline.at_most(min(_PATIENCE_S, deadline.left_s / 2)))
             except LogctlError as error:
                 unseen[part] = error
     view = view._replace(unseen=unseen)

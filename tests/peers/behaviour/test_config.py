@@ -85,6 +85,9 @@ def test_a_topic_is_compared_with_one_elsewhere(world: World, logctl: Logctl, to
     document = logctl("config", "diff", "--topic", topic, "--topic", other, *there, "-o", "json").json
     assert [one["name"] for one in document["differences"]] == ["segment.ms"]
     assert document["right"] == f"topic {other} of {world.bootstrap}"
+    logctl("context", "add", "elsewhere", "-b", world.bootstrap)
+    told = logctl("config", "diff", "--topic", topic, "--topic", other, "--to-context", "elsewhere").out
+    assert told.splitlines()[1].split() == ["segment.ms", "604800000", "70000", "default", "topic"]
     assert "not both" in logctl("config", "diff", "--topic", topic, *there, "--to-context", "x", code=2).err
 
 
