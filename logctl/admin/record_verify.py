@@ -23,6 +23,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from logctl.wire.compression import NAMES
 from logctl.wire.errors import WireError
 from logctl.wire.records import (
     CONTROL_ABORT,
@@ -72,7 +73,7 @@ class PartitionCheck:
         self.batches = self.records = self.size_bytes = 0
         self.missing = self.out_of_order = 0
         self.committed = self.aborted = 0
-        self.codecs: Counter[int] = Counter()
+        self.codecs: Counter[str] = Counter()
         self.end = start
         """The offset behind what was read."""
         self._start, self._stop = start, (1 << 63) if stop is None else stop
@@ -105,7 +106,7 @@ class PartitionCheck:
             self._find(base, "checksum" if known else "format", error.message)
             self._lose_track()
             return
-        self.codecs[header.compression] += 1
+        self.codecs[_codec(header.compression)] += 1
         self._check_place(header)
         records = self._unpack(header, batch)
         if header.is_control:
@@ -244,3 +245,7 @@ class PartitionCheck:
         elif header.producer_epoch < known.epoch:
             what = f"a marker of producer {header.producer_id} has epoch {header.producer_epoch}, before {known.epoch}"
             self._find(header.base_offset, "epoch", what)
+
+
+def _codec(number: int) -> str:
+    return NAMES[number] if number < len(NAMES) else f"codec {number}"

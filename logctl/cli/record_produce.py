@@ -84,13 +84,11 @@ def produce_command(
     shapes = {"--json": json_lines, "--raw": raw_input, "--tombstones": tombstones, "--property": bool(reader)}
     _check_shape({name for name in shapes if shapes[name]}, {name for name in plain if plain[name] is not None})
     lines = _line_format(key_separator, key, headers, timestamp, null_value, tombstones)
-    if named is not None and topic is not None:
-        files = [topic, *(files or ())]  # with --topic the first argument is a file
-        topic = None
-    source = Source(tuple(files or ("-",)), _parser(lines, json_lines, reader), partition, raw_input, lines)
+    first = [topic] if named and topic else []  # with --topic the first argument is a file
+    source = Source((*first, *(files or ())) or ("-",), _parser(lines, json_lines, reader), partition, raw_input, lines)
     check(source.files)
     options = ProduceOptions(acks.number, compression.value, session.timeout_s, idempotent)
-    return produce(session, one_topic(topic, named), options, source)
+    return produce(session, one_topic(None if named else topic, named), options, source)
 
 
 def _check_shape(shapes: set[str], plain: set[str]) -> None:

@@ -6,7 +6,7 @@ What the command works with is imported when it runs: its help and its usage err
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated, Any, TypedDict
+from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
@@ -243,11 +243,6 @@ def _tell(checks: Mapping[Place, PartitionCheck], result: SentResult | None) -> 
 
 
 def _item(place: Place, check: PartitionCheck, start: int) -> VerifiedPartition:
-    from logctl.wire.compression import NAMES
-
-    codecs: dict[str, Any] = {
-        NAMES[code] if code < len(NAMES) else f"codec {code}": count for code, count in sorted(check.codecs.items())
-    }
     return {
         "name": f"{place[0]}-{place[1]}",
         "topic": place[0],
@@ -257,7 +252,7 @@ def _item(place: Place, check: PartitionCheck, start: int) -> VerifiedPartition:
         "batches": check.batches,
         "records": check.records,
         "size_bytes": check.size_bytes,
-        "compression": codecs,
+        "compression": dict(sorted(check.codecs.items())),
         "producers": check.producers,
         "committed": check.committed,
         "aborted": check.aborted,
