@@ -38,7 +38,8 @@ class Group:
     def __init__(self, world: World, logctl: Logctl, fresh: Fresh) -> None:
         self.world = world
         self.name, self.topic = fresh("billing"), fresh("orders")
-        logctl("topic", "create", self.topic, "--partitions", "2")
+        forever = "retention.ms=-1"  # or records of 2023 would be gone as soon as somebody cleans up
+        logctl("topic", "create", self.topic, "--partitions", "2", "--config", forever)
         self.produce(range(COUNT))
         self.committed = Committed(world.bootstrap, self.name)
         wait_until(self._put, "the positions to be kept")
@@ -223,8 +224,8 @@ def test_the_marks_of_transactions_are_no_lag(world: World, logctl: Logctl, grou
     producer.produce(group.topic, "last", partition=0)
     producer.commit_transaction(20)
     group.committed.put(group.topic, {0: COUNT + 1, 1: COUNT})
+    wait_until(lambda: column(lag(logctl, group.name), "log_end")[0] == COUNT + 2, "the mark of the commit")
     found = lag(logctl, group.name)
-    assert column(found, "log_end") == [COUNT + 2, COUNT]
     assert (column(found, "lag"), found["verdict"]) == ([0, 0], "ok")
     producer.begin_transaction()
     producer.produce(group.topic, "open", partition=0)
@@ -234,6 +235,7 @@ def test_the_marks_of_transactions_are_no_lag(world: World, logctl: Logctl, grou
     assert (column(found, "end"), column(found, "lag")) == ([COUNT + 2, COUNT], [0, 0])
     producer.abort_transaction(20)
     group.committed.put(group.topic, {0: COUNT + 1})
+    wait_until(lambda: column(lag(logctl, group.name), "end")[0] == COUNT + 4, "the mark of the abort")
     assert column(lag(logctl, group.name), "lag") == [0, 0], "nothing but marks and what was aborted"
 
 
