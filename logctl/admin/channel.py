@@ -58,6 +58,8 @@ class Channel:
     """A bare socket."""
 
     handshake_wants_write = False
+    write_waits_for_read = False
+    """Writing goes on only after something was read: a wish of TLS, when it agrees on new keys."""
 
     def __init__(self, plain: socket.socket) -> None:
         self._socket = plain
@@ -150,6 +152,7 @@ class TlsChannel(Channel):
         return Secured(self._tls.version() or "", cipher[0] if cipher else "", valid_until_ms)
 
     def receive(self, into: memoryview) -> int:
+        self.write_waits_for_read = False
         try:
             return self._tls.recv_into(into)
         except (self._want_read, self._want_write):
@@ -160,7 +163,10 @@ class TlsChannel(Channel):
             self._offered = _beginning(parts)
         try:
             taken = self._tls.send(self._offered)
-        except (self._want_read, self._want_write):
+        except self._want_write:
+            raise BlockingIOError from None
+        except self._want_read:
+            self.write_waits_for_read = True
             raise BlockingIOError from None
         self._offered = b""
         return taken

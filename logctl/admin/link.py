@@ -177,6 +177,8 @@ class Link:
         if self.state is State.SECURING:
             assert self._channel is not None
             return self._channel.handshake_wants_write
+        if self._channel is not None and self._channel.write_waits_for_read:
+            return False
         return self.state is State.CONNECTING or bool(self._outgoing)
 
     @property

@@ -19,6 +19,7 @@ import binascii
 import hashlib
 import hmac
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Final
 
 from logctl.errors import AccessDenied
@@ -63,8 +64,7 @@ class ScramDialogue:
             raise _not_scram("its first answer does not go on from what was sent")
         if not 0 < iterations <= MOST_ITERATIONS:
             raise _not_scram(f"it asks for {fields.get('i')} iterations")
-        password = self._password.reveal().encode()
-        salted = hashlib.pbkdf2_hmac(self._hash, password, salt, iterations)
+        salted = _salted(self._hash, self._password, salt, iterations)
         client_key = self._hmac(salted, b"Client Key")
         without_proof = f"c={base64.b64encode(_GS2.encode()).decode()},r={nonce}"
         message = ",".join((self._bare, server_first, without_proof)).encode()
@@ -83,6 +83,12 @@ class ScramDialogue:
 
     def _hmac(self, key: bytes, message: bytes) -> bytes:
         return hmac.digest(key, message, self._hash)
+
+
+@lru_cache(maxsize=4)
+def _salted(hash_name: str, password: Secret, salt: bytes, iterations: int) -> bytes:
+    """The slow part, which is the same at every broker of a cluster."""
+    return hashlib.pbkdf2_hmac(hash_name, password.reveal().encode(), salt, iterations)
 
 
 def _fields(token: bytes) -> dict[str, str]:
