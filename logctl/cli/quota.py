@@ -208,11 +208,10 @@ def set_command(
       logctl quota set --user alice producer_byte_rate=10MiB consumer_byte_rate=20MiB
     """
     from logctl.admin.quotas import ChangeQuota, parse_limit
-    from logctl.cli.config import parse_settings
 
     subject = _subject(_parts(user, client, ip, user_defaults, client_defaults, ip_defaults))
     given = required([*(limits or ()), *_split(add_config)], "no limit was named")
-    return ChangeQuota(subject, {key: parse_limit(key, text) for key, text in parse_settings(given).items()})
+    return ChangeQuota(subject, {key: parse_limit(key, text) for key, text in _pairs(given).items()})
 
 
 @changing
@@ -297,6 +296,18 @@ def _subject(parts: Sequence[tuple[str, str | None]]) -> Subject:
     subject = Subject(in_order(parts))
     subject.check()
     return subject
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for one in given:
+        key, equals, text = (part.strip() for part in one.partition("="))
+        if not equals:
+            raise UsageError(f"{one}: a limit is set as LIMIT=VALUE", "to take one away: `logctl quota unset`")
+        if key in pairs:
+            raise UsageError(f"{key} is given twice")
+        pairs[key] = text
+    return pairs
 
 
 def _split(text: str | None) -> list[str]:

@@ -139,7 +139,7 @@ SCRIPTS: Final = {
     "kafka-topics": "TopicCommand",
     "kafka-configs": CONFIGS,
     "kafka-consumer-groups": CONSUMER_GROUPS,
-    "kafka-acls": "kafka.admin.AclCommand",
+    "kafka-acls": "AclCommand",
     "kafka-reassign-partitions": "reassign.ReassignPartitionsCommand",
     "kafka-leader-election": "LeaderElectionCommand",
     "kafka-log-dirs": "LogDirsCommand",
