@@ -166,14 +166,29 @@ def action_named(name: str) -> Action:
     return known[verb]
 
 
-def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline, steps: Sequence[int] | None = None) -> Iterator[Event]:
-    """Have the cluster check the steps (all, or those named by index) without doing them, where it can; yields what it
-    would refuse."""
-    for number in range(len(plan.steps)) if steps is None else steps:
+def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline, left: Remaining | None = None) -> Iterator[Event]:
+    """Have the cluster check the steps (all, or those that are `left`) without doing them, where it can; yields what it
+    would refuse. A step about what an earlier one will have changed cannot be checked yet, and is passed over.
+
+    Raises UsageError, with the step's index, when its arguments are not what its action takes: they were in a file.
+    """
+    changed: set[Resource] = set()
+    for number in range(len(plan.steps)) if left is None else left.steps:
         step = plan.steps[number]
-        for resource, error in action_named(step.action)(cluster, step.arguments, deadline, True).items():
-            if error is not None:
-                yield ItemFailed(resource, error)
+        resources = about(plan, step)
+        if changed.isdisjoint(resources):
+            for resource, error in _rehearsed(number, step, cluster, deadline).items():
+                if error is not None:
+                    yield ItemFailed(resource, error)
+        changed.update(resources)
+
+
+def _rehearsed(number: int, step: Step, cluster: Cluster, deadline: Deadline) -> Outcomes:
+    try:
+        return action_named(step.action)(cluster, step.arguments, deadline, True)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise UsageError(f"steps[{number}].arguments: {told}", "write the plan with --dry-run -o json") from error
 
 
 def execute(

@@ -74,7 +74,11 @@ def carry_out_file(session: Session, path: str, flags: ChangeFlags) -> int:
     left = _what_is_left(session, plan, frozenset(), path)
     if not left.steps and plan.steps:
         plan = plan._replace(notes=(f"everything that {path} plans is so already",))
-    _validate(session, plan, left, path)
+    try:
+        # It may have been written by hand: it is checked whole before the first step is begun.
+        _refuse_what_is_refused(session, plan, left)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.message}", error.hint) from None
     return carry_out(session, plan, flags, Way(left))
 
 
@@ -169,18 +173,8 @@ def _what_is_left(session: Session, plan: Plan, done: frozenset[int], whose: str
     return left
 
 
-def _validate(session: Session, plan: Plan, left: Remaining, path: str) -> None:
-    """Have the steps of a file checked before the first is begun: it may have been written by hand."""
-    for number in left.steps:
-        try:
-            _refuse_what_is_refused(session, plan, (number,))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-            raise UsageError(f"{path}: steps[{number}].arguments: {told}", "write it with --dry-run -o json") from None
-
-
-def _refuse_what_is_refused(session: Session, plan: Plan, steps: tuple[int, ...] | None = None) -> None:
-    for event in rehearse(plan, session.cluster, session.deadline, steps):
+def _refuse_what_is_refused(session: Session, plan: Plan, left: Remaining | None = None) -> None:
+    for event in rehearse(plan, session.cluster, session.deadline, left):
         if isinstance(event, ItemFailed):
             raise event.error
 

@@ -22,6 +22,7 @@ from logctl.admin.executor import (
     Unwritten,
     Verified,
     execute,
+    rehearse,
 )
 from logctl.admin.history import read_history
 from logctl.admin.journal import Circumstances, Journal
@@ -36,6 +37,7 @@ from logctl.errors import (
     PartialFailure,
     StalePlan,
     Unreachable,
+    UsageError,
 )
 
 RED, WHITE = {"colour": "red"}, {"colour": "white"}
@@ -249,3 +251,25 @@ def test_who_stops_listening_leaves_an_interrupted_plan(cluster: Cluster, tmp_pa
             break
     events.close()
     assert state(journal) == "interrupted"
+
+
+# -- rehearsing ------------------------------------------------------------------------------------------------------
+
+
+def test_a_rehearsal_tells_what_would_be_refused_and_does_nothing(cluster: Cluster) -> None:
+    toys.faults["b"] = OperationFailed("toy b: not now")
+    assert names(list(rehearse(toys.painting("a", "b"), cluster, Deadline(20))), ItemFailed) == ["b"]
+    assert toys.painted["a"] == WHITE
+
+
+def test_a_step_that_builds_on_an_earlier_one_is_not_rehearsed_before_its_time(cluster: Cluster) -> None:
+    plan = toys.painting("a")
+    plan = plan._replace(steps=(plan.steps[0], plan.steps[0]._replace(arguments={"no": "name"})))
+    assert list(rehearse(plan, cluster, Deadline(20))) == []
+
+
+def test_arguments_that_an_action_does_not_take_are_told_with_their_step(cluster: Cluster) -> None:
+    plan = toys.painting("a", "b")
+    plan = plan._replace(steps=(plan.steps[0], plan.steps[1]._replace(arguments={"colour": "red"})))
+    with pytest.raises(UsageError, match=r"steps\[1\].arguments: 'name' is missing"):
+        list(rehearse(plan, cluster, Deadline(20)))

@@ -240,9 +240,9 @@ def test_a_destructive_plan_in_a_file_is_asked_about_as_well(shell: Shell, name:
     [
         ('"risk": "safe"', '"risk": "wild"', "steps[0].risk: 'wild' is not one of safe, disruptive, destructive"),
         ('"cluster_id": "', '"cluster_id": "not-', " was made for cluster not-"),
-        ('"replication_factor": null', '"factor": 1', "steps[0].arguments: 'replication_factor' is missing"),
+        ('"replication_factor": null', '"factor": 1', "plan.json: steps[0].arguments: 'replication_factor' is missing"),
         ('"configs": {}', '"configs": "(not shown)"', "steps[0] needs a secret, which is not kept"),
-        ("topic.create", "topic.fly", "there is no action 'topic.fly'"),
+        ("topic.create", "topic.fly", "plan.json: there is no action 'topic.fly'"),
         ("topic.create", "os.system", "steps[0].action: there is no action 'os.system'"),
     ],
 )
