@@ -78,7 +78,10 @@ def glance(cluster: Cluster, wanted: Mapping[Place, Span], deadline: Deadline) -
             seen.found[place] = Glanced(tuple(one.records[: one.span.limit]), one.reached)
         if not pending or deadline.expired:
             break
+        before = {place: (one.reached, one.bytes) for place, one in pending.items()}
         trouble = _round(cluster, pending, seen, deadline)
+        if not trouble and before == {place: (one.reached, one.bytes) for place, one in pending.items()}:
+            trouble = {place: OperationFailed(f"{_where(place)}: its leader sends nothing") for place in pending}
         if trouble and patience.expired:
             seen.failures.update(trouble)
             for place in trouble:
