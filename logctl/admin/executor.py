@@ -405,7 +405,8 @@ class _Run:
             raise errors[0]
         sentences = [_with_name(resource, error) for resource, error in failed.items()]
         if isinstance(self._halt, DeadlineExceeded):
-            raise DeadlineExceeded(f"{self._halt.message}: {len(failed)} of {changes} were not done")
+            told = f"{self._halt.message}: {len(failed)} of {changes} were not done"
+            raise DeadlineExceeded(told, "allow more with --timeout")
         if len(failed) == changes:
             kinds = {type(error) for error in errors}
             kind = kinds.pop() if len(kinds) == 1 else OperationFailed
