@@ -219,11 +219,13 @@ def fenced_brokers(cluster: Cluster, deadline: Deadline) -> dict[int, Broker]:
 
 _ASKS: Final[dict[str, Callable[[Cluster, ClusterView, Deadline], ClusterView]]] = {
     "min_isr": _with_min_isr,
-    "moves": _with_moves,
     "log_dirs": _with_log_dirs,
-    "quorum": _with_quorum,
     "fenced": _with_fenced,
+    "quorum": _with_quorum,
+    "moves": _with_moves,
 }
+"""What a broker knows by itself comes first: a question that it passes on to a controller which is silent keeps the
+answers behind it waiting."""
 
 
 def _watched(view: ClusterView, earlier: ClusterView | None) -> dict[Place, Move]:

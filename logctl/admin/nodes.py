@@ -60,8 +60,9 @@ class Nodes(NamedTuple):
 
 def list_nodes(cluster: Cluster, deadline: Deadline) -> Nodes:
     """Every node that the cluster tells of. What it does not offer is None; what failed is in `failures`."""
-    view = look(cluster, deadline, ("topics", "log_dirs", "quorum", "fenced"))
+    cluster.refresh(deadline)
     gathered = ask_each(cluster, deadline)
+    view = look(cluster, deadline, ("topics", "log_dirs", "quorum", "fenced"))
     features = {node: supported_by(answer) for node, answer in gathered.answers.items()}
     fenced = _fenced(cluster, deadline) if view.fenced else {}
     failures: dict[str, LogctlError] = {

@@ -97,9 +97,9 @@ def info_command(session: Session) -> View:
     from logctl.admin.features import METADATA_VERSION, list_features, release_of
     from logctl.admin.nodes import list_nodes
 
-    nodes = list_nodes(session.cluster, session.deadline)
     features = list_features(session.cluster, session.deadline)
     metadata = session.cluster.refresh(session.deadline, None)
+    nodes = list_nodes(session.cluster, session.deadline)
     levels = {one.name: one.level for one in features.found if one.level}
     partitions = [one for topic in metadata.topics for one in topic.partitions]
     item: Info = {
