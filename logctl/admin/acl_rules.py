@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from logctl.errors import UsageError
-from logctl.security.acl import CLUSTER_NAME
+from logctl.security.acl import CLUSTER_NAME as CLUSTER_NAME
 from logctl.security.acl import Operation as _Operation
 from logctl.security.acl import Resource as _Resource
 

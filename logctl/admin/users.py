@@ -20,7 +20,7 @@ from logctl.admin.routing import Cluster, refusal
 from logctl.admin.topics import near_names
 from logctl.errors import LogctlError, OperationFailed, UsageError
 from logctl.security.secret_sources import is_reference
-from logctl.security.secrets import Secret
+from logctl.security.secrets import Secret as Secret
 from logctl.wire import errors
 
 EVERY: Final = Resource("user", "*")
@@ -318,8 +318,15 @@ def salted_password(mechanism: str, password: str, salt: bytes, iterations: int)
     return hashlib.pbkdf2_hmac(_HASHES[mechanism], password.encode(), salt, iterations)
 
 
+def typed_password(text: str) -> Secret:
+    """What somebody typed, or wrote to stdin. Raises UsageError when it is empty."""
+    if not text:
+        raise UsageError("the password is empty")
+    return Secret(text)
+
+
 def refuse_unreadable(user: str, place: str) -> None:
-    """Raises UsageError when no password is found at the place where a declaration says it is."""
+    """Raises UsageError when no password is found at the place where somebody says it is."""
     _password({"name": user, "password_from": place})
 
 

@@ -339,7 +339,7 @@ def _who(allowed: Names, denied: Names, hosts: Names, denied_hosts: Names) -> Wh
 def _resources(
     topics: Names, groups: Names, cluster: bool, ids: Names, tokens: Names, users: Names
 ) -> list[tuple[str, str]]:
-    from logctl.security.acl import CLUSTER_NAME
+    from logctl.admin.acl_rules import CLUSTER_NAME
 
     named: Mapping[str, Sequence[str] | None] = {
         "topic": topics,

@@ -17,9 +17,8 @@ from logctl.errors import LogctlError, OperationFailed, UsageError
 
 if TYPE_CHECKING:
     from logctl.admin.operation import Operation
-    from logctl.admin.users import Credential
+    from logctl.admin.users import Credential, Secret
     from logctl.cli.session import Session
-    from logctl.security.secrets import Secret
 
 Name = Annotated[str | None, typer.Argument(metavar="USER", help="The name to log in with.")]
 Password = Annotated[
@@ -207,22 +206,14 @@ def _place(password: str) -> str:
 
 def _given(user: str, password: str) -> Secret | str:
     """The password that is asked for, or where it is found; that it can be found is seen at once."""
-    from logctl.security.secret_sources import resolve
-    from logctl.security.secrets import Secret
+    from logctl.admin.users import refuse_unreadable, typed_password
 
-    purpose = f"password of user {user}"
     if password == "-":
-        return _not_empty(Secret(sys.stdin.readline().rstrip("\r\n")))
+        return typed_password(sys.stdin.readline().rstrip("\r\n"))
     if password == "prompt:":
-        return _not_empty(Secret(_asked_twice(purpose)))
-    _not_empty(resolve(password, purpose, _asked_twice))
+        return typed_password(_asked_twice(f"password of user {user}"))
+    refuse_unreadable(user, password)
     return password
-
-
-def _not_empty(secret: Secret) -> Secret:
-    if not secret:
-        raise UsageError("the password is empty")
-    return secret
 
 
 def _asked_twice(purpose: str) -> str:
