@@ -221,7 +221,7 @@ class Recording:
                 self.plan_id, self._lock = self._journal.new_id()
                 self._write("planned", **whereabouts, plan=self._plan.document())
         except BaseException:
-            self._let_go(whole=False)
+            self._let_go(whole=True)
             raise
 
     def begun(self, number: int) -> None:
