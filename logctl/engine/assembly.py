@@ -16,9 +16,11 @@ from logctl.engine.broker.appends import Appends
 from logctl.engine.broker.broker import Broker
 from logctl.engine.broker.config_news import news
 from logctl.engine.broker.fetch_sessions import FetchSessions
+from logctl.engine.broker.life import Life
 from logctl.engine.broker.log_dirs import LogDir
 from logctl.engine.broker.metadata import Metadata
 from logctl.engine.broker.metadata_snapshot_keeping import Options
+from logctl.engine.broker.quorum_talk import QuorumTalk, Transport
 from logctl.engine.broker.replicas import Replicas
 from logctl.engine.broker.replicas import Rules as LogRules
 from logctl.engine.broker.waiting import Waiting
@@ -30,6 +32,7 @@ from logctl.engine.controller.versions import RUNNABLE_FEATURES
 from logctl.engine.directory import Identity
 from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.log import Log
+from logctl.engine.quorum.raft import Timing
 from logctl.engine.settings import Listener, Settings
 from logctl.wire.errors import WireError
 from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, Feature
@@ -51,6 +54,7 @@ class Assembly:
         say: Say,
         new_uuid: Callable[[], bytes],
         clock: Callable[[], int],
+        jitter: Callable[[int], int] = lambda limit: 0,
     ) -> None:
         """Reads the metadata log. Raises OperationFailed when it cannot be used, DiskFault."""
         self.settings = settings
@@ -58,6 +62,7 @@ class Assembly:
         self._say = say
         self._new_uuid = new_uuid
         self._clock = clock
+        self._jitter = jitter
         self.directories = [
             LogDir(disk, path, identity.directory_id) for path, identity in zip(paths, identities, strict=True)
         ]
@@ -102,12 +107,55 @@ class Assembly:
             new_uuid=self._new_uuid,
             mark_dirty=self._mark_dirty,
             clean=self.directories[0].clean,
+            voters=tuple(sorted(voter.node_id for voter in settings.voters)),
+            jitter=self._jitter,
+            timing=Timing(
+                settings.integer("controller.quorum.election.timeout.ms"),
+                settings.integer("controller.quorum.fetch.timeout.ms"),
+                settings.integer("controller.quorum.election.backoff.max.ms"),
+            ),
             options=Options(
                 segment_bytes=settings.integer("metadata.log.segment.bytes"),
                 snapshot_interval_bytes=settings.integer("metadata.log.max.record.bytes.between.snapshots"),
                 snapshot_interval_ms=settings.integer("metadata.log.max.snapshot.interval.ms"),
             ),
         )
+
+    def join(
+        self,
+        transport: Transport,
+        advertised: Sequence[Listener],
+        *,
+        let_in: Callable[[], None],
+        hopeless: Callable[[str], None],
+    ) -> None:
+        """Begin a life among other nodes: vote, register, be let in. Raises LogctlError, DiskFault."""
+        metadata, broker = self.metadata, self.broker
+        self.appends.owners[metadata.log] = metadata.on_flushed
+        metadata.start()
+        self.tell_notes()
+        voter = QuorumTalk(
+            metadata, self.cluster_id, transport, clock=self._clock, reply=broker.reply, say=self._say
+        )
+        broker.join(transport, voter)
+        broker.life = Life(
+            metadata,
+            self._registration(advertised),
+            broker.ask_controller,
+            heartbeat_ms=self.settings.integer("broker.heartbeat.interval.ms"),
+            clock=self._clock,
+            open_logs=self._open_logs,
+            let_in=let_in,
+            hopeless=hopeless,
+        )
+
+    def _open_logs(self) -> None:
+        """All that was decided before this broker registered is known: take up what it gives to this node."""
+        metadata = self.metadata
+        self._take_dynamic_settings(metadata.image)
+        self.replicas.start(metadata.image, self._clock())
+        self.broker.groups.start(metadata.image, metadata.applied_offset, self._clock())
+        metadata.listeners.append(self._image_changed)
 
     def open(self, advertised: Sequence[Listener]) -> None:
         """Take office, register under these addresses, open the logs. Raises LogctlError when that cannot be."""
@@ -120,15 +168,15 @@ class Assembly:
         metadata.flush()
         self.appends.dirty.discard(metadata.log)
         self.appends.owners[metadata.log] = metadata.on_flushed
-        self.replicas.start(metadata.image, self._clock())
-        self.broker.groups.start(metadata.image, metadata.applied_offset, self._clock())
-        metadata.listeners.append(self._image_changed)
+        self._open_logs()
 
     def close(self) -> None:
         """Close everything in order. What fails is said, and recovered at the next start."""
         registered = self.metadata.image.brokers.get(self.settings.node_id)
         self.replicas.close()
-        self._take_leave()
+        if self.broker.life is None:
+            self._take_leave()
+        self.metadata.listeners.clear()
         self._close_metadata()
         for directory in self.directories:
             if not directory.failed:
@@ -216,6 +264,7 @@ def controller_rules(settings: Settings, cluster_id: str) -> Rules:
         check_broker_config=dynamic_settings.check,
         broker_list_default=dynamic_settings.list_default,
         limit=settings.integer,
+        most_replicas=1 if len(settings.voters) > 1 else None,
     )
 
 

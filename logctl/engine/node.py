@@ -22,11 +22,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from random import randrange
 from threading import Thread
 from typing import Final
 
 from logctl import local
 from logctl.engine.assembly import Assembly
+from logctl.engine.broker.life import Stage
 from logctl.engine.broker.metadata_snapshot_keeping import SnapshotTask
 from logctl.engine.config_file import Entry
 from logctl.engine.diary import Diary
@@ -34,6 +36,7 @@ from logctl.engine.event_loop import asyncio
 from logctl.engine.folders import Folders
 from logctl.engine.limits import Limits
 from logctl.engine.log.disk import DiskFault, RealDisk
+from logctl.engine.peers import Endpoint, Peers
 from logctl.engine.poller import TickLoop
 from logctl.engine.port_owner import port_owner
 from logctl.engine.server import Server, wall_ms
@@ -41,6 +44,7 @@ from logctl.engine.settings import Listener, Settings
 from logctl.errors import LogctlError, UsageError
 from logctl.local import LocalNode
 
+_LEAVE_S: Final = 5.0
 _GC_THRESHOLD: Final = (20_000, 20, 50)
 
 
@@ -96,6 +100,7 @@ class Node:
         self._loop = TickLoop()
         self._parts: Assembly
         self._server: Server
+        self._peers: Peers | None = None
         self._snapshot: Thread | None = None
         self._told: LocalNode | None = None
         self._stopping: asyncio.Task[None] | None = None
@@ -114,24 +119,61 @@ class Node:
             self._say("settings", remark)
         self._describe(cluster_id, "starting", [])
         self._parts = Assembly(
-            self.settings, self._disk, self._folders.paths, identities, say=self._say, new_uuid=new_uuid, clock=wall_ms
+            self.settings,
+            self._disk,
+            self._folders.paths,
+            identities,
+            say=self._say,
+            new_uuid=new_uuid,
+            clock=wall_ms,
+            jitter=randrange,
         )
         self._server = Server(self._parts.broker, limits(self.settings), self._say)
         bound = self._listen()
         self._parts.settings_listeners.append(lambda: self._server.obey(limits(self.settings)))
-        self._parts.open(_advertised(self.settings, bound))
+        if len(self.settings.voters) > 1:
+            self._join(cluster_id, bound, begun)
+        else:
+            self._parts.open(_advertised(self.settings, bound))
+            self._describe(cluster_id, "running", [one.address for one in bound])
+            self._loop.call_soon(self._say_ready, begun)
         self._parts.metadata.snapshots.run = self._snapshot_aside
-        self._describe(cluster_id, "running", [one.address for one in bound])
-        self._loop.call_soon(self._say_ready, begun)
+
+    def _join(self, cluster_id: str, bound: list[Listener], begun: float) -> None:
+        """Several voters: ready is when the controller has let this broker in."""
+        voters = {voter.node_id: Endpoint(voter.host, voter.port) for voter in self.settings.voters}
+        self._peers = Peers(
+            self._loop,
+            lambda node_id, lane: voters.get(node_id),
+            client_id=f"node-{self.settings.node_id}",
+            timeout_ms=self.settings.integer("controller.quorum.request.timeout.ms"),
+            heard=self._server.tick_soon,
+            say=self._say,
+        )
+
+        def let_in() -> None:
+            if self._told is not None and self._told.state == "starting":
+                self._server.admit_clients()
+                self._describe(cluster_id, "running", [one.address for one in bound])
+                self._say_ready(begun)
+
+        self._parts.join(
+            self._peers, _advertised(self.settings, bound), let_in=let_in, hopeless=self._give_up
+        )
+        self._server.tick_soon()
+
+    def _give_up(self, reason: str) -> None:
+        self._say("stop", reason)
+        self._stop_because("it cannot take part in this cluster")
 
     def _listen(self) -> list[Listener]:
         """The listeners with the ports they really have."""
         wanted = self.settings.listeners
         try:
-            bound = self._server.start(self._loop, wanted)
+            bound = self._server.start(self._loop, wanted, self.settings.controller_listeners)
         except UsageError as error:
             raise _with_port_owner(error, self.settings) from error
-        return [one._replace(port=port) for one, (_, _, port) in zip(wanted, bound, strict=True)]
+        return [one._replace(port=port) for one, (_, _, port) in zip(wanted, bound, strict=False)]
 
     def _snapshot_aside(self, task: SnapshotTask) -> None:
         """Write a metadata snapshot in a thread of its own, and report on the loop's."""
@@ -213,16 +255,20 @@ class Node:
 
     def _stop_because(self, reason: str) -> None:
         if self._stopping is None:
+            if self._told is not None:
+                self._told = replace(self._told, state="stopping")
+                local.publish(self._told)
             self._say("stop", f"Stopping in order ({reason})")
             self._stopping = self._loop.create_task(self._stop())
 
     async def _stop(self) -> None:
         begun = time.monotonic()
         try:
-            assert self._told is not None
-            self._told = replace(self._told, state="stopping")
-            local.publish(self._told)
+            if self._peers is not None:
+                await self._take_leave()
             await self._server.stop()
+            if self._peers is not None:
+                self._peers.close()
             if self._snapshot is not None:
                 self._snapshot.join()
             self._parts.metadata.snapshots.run = SnapshotTask.run
@@ -230,6 +276,20 @@ class Node:
             self._say("stop", f"Stopped in order in {time.monotonic() - begun:.1f} s")
         finally:
             self._loop.stop()
+
+    async def _take_leave(self) -> None:
+        """Hand over what this node leads: its partitions, and the quorum."""
+        life, metadata = self._parts.broker.life, self._parts.metadata
+        assert life is not None
+        deadline_s = self._loop.time() + _LEAVE_S
+        life.leave()
+        while life.stage is not Stage.GONE and self._loop.time() < deadline_s:
+            self._server.tick_soon()
+            await asyncio.sleep(0.01)
+        if metadata.is_leader:
+            metadata.resign()
+            self._server.tick_soon()
+            await asyncio.sleep(0.05)
 
     def let_go(self) -> None:
         """Give up what the process holds. A node that could not start, or stopped, is not described any more."""

@@ -93,6 +93,8 @@ class Server:
         self._clock = clock
         self._door = Door(limits)
         self._listening: list[socket.socket] = []
+        self._held: list[tuple[socket.socket, str]] = []
+        self._between_nodes: frozenset[str] = frozenset()
         self._accepted = 0
         self._tick_is_due = False
         self._turn_ends_tick = False
@@ -111,16 +113,20 @@ class Server:
 
     # Life.
 
-    def start(self, loop: asyncio.AbstractEventLoop, listeners: Sequence[Listener]) -> list[tuple[str, str, int]]:
+    def start(
+        self, loop: asyncio.AbstractEventLoop, listeners: Sequence[Listener], between_nodes: Sequence[Listener] = ()
+    ) -> list[tuple[str, str, int]]:
         """Listen; answers (listener name, host, port) of each, with the real port where 0 was asked for.
 
-        Raises UsageError when an address cannot be had; nothing is open then.
+        Where there are listeners `between_nodes`, these are heard at once and the others from `admit_clients` on;
+        until then clients wait in the backlog. Raises UsageError when an address cannot be had; nothing is open then.
         """
         self.loop = loop
         self._clock_ahead_ms = self._clock() - int(loop.time() * 1000)
         opened: list[tuple[str, str, int]] = []
+        self._between_nodes = frozenset(listener.name for listener in between_nodes)
         try:
-            for listener in listeners:
+            for listener in (*listeners, *between_nodes):
                 opened.append((listener.name, listener.host, self._listen(listener)))
         except OSError as problem:
             self._stop_listening()
@@ -182,14 +188,23 @@ class Server:
             sock.listen(_BACKLOG)
             sock.setblocking(False)
             port = sock.getsockname()[1]
-            self.loop.add_reader(sock, self._accept, sock, listener.name)
+            if self._between_nodes and listener.name not in self._between_nodes:
+                self._held.append((sock, listener.name))
+            else:
+                self.loop.add_reader(sock, self._accept, sock, listener.name)
         return port
+
+    def admit_clients(self) -> None:
+        """Hear the listeners that were held back."""
+        held, self._held = self._held, []
+        for sock, name in held:
+            self.loop.add_reader(sock, self._accept, sock, name)
 
     def _stop_listening(self) -> None:
         for sock in self._listening:
             self.loop.remove_reader(sock)
             sock.close()
-        self._listening = []
+        self._listening, self._held = [], []
 
     def _accept(self, listening: socket.socket, listener: str) -> None:
         self.now_ms = self._clock()
@@ -231,7 +246,9 @@ class Server:
             return
         self._accepted += 1
         self.metrics.connections_accepted += 1
-        connection = Connection(self, sock, Peer(self._accepted, host, port, listener))
+        connection = Connection(
+            self, sock, Peer(self._accepted, host, port, listener, is_node=listener in self._between_nodes)
+        )
         self.connections[self._accepted] = connection
         self.patience[connection] = self.now_ms
         self.loop.add_reader(sock, connection.readable)
@@ -309,6 +326,7 @@ class Server:
             if appends.staged:
                 self._write()
             waiting.settle(now_ms)
+            broker.converse(now_ms)
             if waiting.faults:
                 self._confess_faults()
             if broker.outbox:

@@ -22,6 +22,16 @@ from logctl.errors import UsageError
 
 PLUGIN_PREFIXES: Final = ("listener.name.", "rlmm.config.", "rsm.config.", "config.providers.", "metrics.")
 SHORTHANDS: Final = {"flush": "log.flush.policy"}
+SWIFT: Final = {
+    "broker.session.timeout.ms": "1500",
+    "broker.heartbeat.interval.ms": "200",
+    "controller.quorum.election.timeout.ms": "500",
+    "controller.quorum.fetch.timeout.ms": "1000",
+    "controller.quorum.election.backoff.max.ms": "300",
+}
+"""What several voters begin with, where nothing else was given: a node that is gone is missed sooner than by Apache's
+defaults."""
+_VOTERS: Final = "controller.quorum.voters"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -37,6 +47,14 @@ class Listener(NamedTuple):
     def address(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+class Voter(NamedTuple):
+    """One of controller.quorum.voters."""
+
+    node_id: int
+    host: str
+    port: int
 
 
 class Settings:
@@ -131,6 +149,19 @@ class Settings:
         return [one for one in self._addresses("listeners") if one.name not in controllers]
 
     @property
+    def controller_listeners(self) -> list[Listener]:
+        """The addresses that nodes use among themselves; none while there is no other voter."""
+        if len(self.voters) < 2:
+            return []
+        controllers = self.items("controller.listener.names")
+        return [one for one in self._addresses("listeners") if one.name in controllers]
+
+    @property
+    def voters(self) -> list[Voter]:
+        """The fixed voters of the metadata quorum. Raises UsageError."""
+        return [_voter(text, self._place("controller.quorum.voters")) for text in self.items(_VOTERS)]
+
+    @property
     def advertised(self) -> list[Listener]:
         """The addresses clients are told, one for each listener."""
         if not self.items("advertised.listeners"):
@@ -185,15 +216,23 @@ class Settings:
             raise UsageError(f"{self._place('process.roles')}: a node is broker and controller in one so far", hint)
 
     def _check_voters(self) -> None:
-        voters = self.items("controller.quorum.voters")
-        if len(voters) > 1:
+        voters, place = self.voters, self._place(_VOTERS)
+        ids = [voter.node_id for voter in voters]
+        if voters and self.node_id not in ids:
+            raise UsageError(f"{place}: this node ({self.node_id}) is not among the voters", "name it too")
+        if len(set(ids)) < len(ids):
+            raise UsageError(f"{place}: a node is named twice", "each voter once, as ID@HOST:PORT")
+        if len(voters) < 2:
+            return
+        if not self.controller_listeners:
             raise UsageError(
-                f"{self._place('controller.quorum.voters')}: {len(voters)} voters, but a quorum has one so far",
-                "name this node alone, or leave the setting out",
+                f"{place}: there are {len(voters)} voters, but no listener is open to them",
+                "name one in controller.listener.names and give its address in listeners",
             )
-        if voters and voters[0].partition("@")[0] != str(self.node_id):
-            place = self._place("controller.quorum.voters")
-            raise UsageError(f"{place}: the voter {voters[0]} is not this node ({self.node_id})", "name this node")
+        known = catalogue.broker_settings()
+        for name, text in SWIFT.items():
+            if name not in self.given:
+                self._take(known[name], Entry(name, text, "several voters"))
 
     def _check_listeners(self) -> None:
         if not self.listeners:
@@ -206,7 +245,7 @@ class Settings:
                 )
             if one.host not in LOOPBACK:
                 self.remarks.append(f"listener {one.name} at {one.address} is open to the outside, without a login")
-        for name in self.items("controller.listener.names"):
+        for name in self.items("controller.listener.names") if len(self.voters) < 2 else ():
             self.remarks.append(f"listener {name} is not opened: the quorum has no other member")
 
 
@@ -227,6 +266,14 @@ def _pair(text: str, place: str) -> tuple[str, str]:
     if not colon:
         raise UsageError(f"{place}: {text!r} is not NAME:PROTOCOL")
     return name.strip(), protocol.strip()
+
+
+def _voter(text: str, place: str) -> Voter:
+    node_id, at, address = text.partition("@")
+    host, colon, port = address.rpartition(":")
+    if not at or not colon or not node_id.isdecimal() or not port.isdecimal():
+        raise UsageError(f"{place}: {text!r} is not ID@HOST:PORT", "for example 1@127.0.0.1:9093")
+    return Voter(int(node_id), host.strip("[]"), int(port))
 
 
 def _listener(text: str, protocols: dict[str, str], place: str) -> Listener:

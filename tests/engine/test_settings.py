@@ -48,7 +48,8 @@ def test_a_value_has_the_type_of_its_setting() -> None:
         ("listeners", "localhost:9092", "node.yaml:7: 'localhost:9092' is not NAME://host:port"),
         ("listeners", "SSL://localhost:9092", "node.yaml:7: listener SSL asks for SSL"),
         ("process.roles", "broker", "node.yaml:7: a node is broker and controller in one so far"),
-        ("controller.quorum.voters", "1@a:9093,2@b:9093", "node.yaml:7: 2 voters"),
+        ("controller.quorum.voters", "2@b:9093,3@c:9093", "node.yaml:7: this node (-1) is not among the voters"),
+        ("controller.quorum.voters", "1:a:9093", "node.yaml:7: '1:a:9093' is not ID@HOST:PORT"),
     ],
 )
 def test_a_bad_value_is_refused_with_its_place_and_its_reason(name: str, text: str, says: str) -> None:
@@ -157,3 +158,31 @@ def test_a_file_that_is_not_there_or_is_no_text_is_refused(tmp_path: Path) -> No
     binary.write_bytes(b"node.id: \xff\n")
     with pytest.raises(UsageError, match="is not text in UTF-8"):
         read_config(str(binary))
+
+
+@pytest.mark.parametrize(
+    ("voters", "says"),
+    [
+        ("1@a:9093,2@b:9093", "there are 2 voters, but no listener is open to them"),
+        ("1@a:9093,1@b:9093", "a node is named twice"),
+    ],
+)
+def test_voters_that_cannot_be_a_quorum_are_refused(voters: str, says: str) -> None:
+    entries = [Entry("node.id", "1", "node.yaml:1"), Entry("controller.quorum.voters", voters, "node.yaml:2")]
+    with pytest.raises(UsageError, match=f"node.yaml:2: {says}"):
+        Settings.of(entries)
+
+
+def test_several_voters_miss_each_other_sooner_unless_told_otherwise() -> None:
+    given = {
+        "node.id": "1",
+        "listeners": "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093",
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.voters": "1@127.0.0.1:9093,2@127.0.0.1:9193",
+        "broker.heartbeat.interval.ms": "700",
+    }
+    settings = Settings.of([Entry(name, text, "node.yaml") for name, text in given.items()])
+    assert settings.integer("broker.session.timeout.ms") == 1500
+    assert settings.integer("broker.heartbeat.interval.ms") == 700
+    assert [one.port for one in settings.listeners] == [9092]
+    assert [one.port for one in settings.controller_listeners] == [9093]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from logctl.engine import connection
-from logctl.engine.broker import producer_ids
+from logctl.engine.broker.handlers import allocate_producer_ids
 from logctl.engine.broker.log_dirs import LogDir
 from logctl.engine.broker.metadata import Metadata
 from logctl.engine.broker.metadata_copying import LogView
@@ -137,9 +137,9 @@ def answers_before_the_metadata_is_committed(patch: pytest.MonkeyPatch) -> None:
 
 
 def does_not_record_producer_ids(patch: pytest.MonkeyPatch) -> None:
-    genuine = producer_ids.allocate_producer_ids
+    genuine = allocate_producer_ids.allocate_producer_ids
     patch.setattr(
-        producer_ids,
+        allocate_producer_ids,
         "allocate_producer_ids",
         lambda controller, wanted: Decision([], genuine(controller, wanted).response),
     )

@@ -9,7 +9,7 @@ import inspect
 import re
 from importlib import import_module
 
-from logctl.engine.broker.dispatch import SERVED, versions_answered
+from logctl.engine.broker.dispatch import BETWEEN_NODES, SERVED, versions_answered
 from logctl.wire.api import API
 
 _HEAD = """\
@@ -26,8 +26,16 @@ def page() -> str:
     """The whole page."""
     rows = ["| Key | API | Advertised | Answered |", "| --- | --- | --- | --- |", *map(_row, SERVED)]
     left_out = ", ".join(f"{api.name} ({key})" for key, api in API.items() if key not in SERVED and api.on_brokers)
-    sections = "\n".join(_section(key) for key in SERVED)
-    return f"{_HEAD}" + "\n".join(rows) + f"\n\nNot served: {left_out}.\n\n{sections}"
+    sections = "\n".join(_section(key) for key in sorted({*SERVED, *BETWEEN_NODES}))
+    return f"{_HEAD}" + "\n".join(rows) + f"\n\nNot served: {left_out}.\n\n{_between_nodes()}{sections}"
+
+
+def _between_nodes() -> str:
+    """What nodes ask of each other, on a listener of their own."""
+    rows = ["| Key | API | Advertised | Answered |", "| --- | --- | --- | --- |", *map(_row, BETWEEN_NODES)]
+    return "Between nodes, on the listeners of controller.listener.names, and nothing else there:\n\n" + (
+        "\n".join(rows) + "\n\n"
+    )
 
 
 def _range(lowest: int, highest: int) -> str:

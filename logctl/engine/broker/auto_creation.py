@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from logctl.engine.controller.topics import create_topics
 from logctl.wire import errors
-from logctl.wire.errors import WireError
 from logctl.wire.messages.create_topics import CreatableTopic, CreatableTopicConfig, CreateTopicsRequest
 
 if TYPE_CHECKING:
@@ -16,24 +14,21 @@ if TYPE_CHECKING:
 _INTERNAL: Final = {"__consumer_offsets": "offsets.topic", "__transaction_state": "transaction.state.log"}
 """Internal topics are made with settings of their own, whoever asks first."""
 
+_MANY: Final = 1000
 _LATER: Final = (errors.TOPIC_ALREADY_EXISTS,)
 
 
 def create_missing(broker: Broker, names: list[str], done: Callable[[dict[str, int]], None]) -> None:
     """Calls `done` with the error of each topic that could not be created, once the others exist."""
 
-    def decided(decision: Any) -> None:
-        results = decision.response.topics
+    def answered(response: Any) -> None:
+        if response is None:
+            done(dict.fromkeys(names, errors.NOT_CONTROLLER))
+            return
+        results = response.topics
         done({one.name: one.error_code for one in results if one.error_code and one.error_code not in _LATER})
 
-    def failed(error: WireError) -> None:
-        done(dict.fromkeys(names, error.code))
-
-    wanted = CreateTopicsRequest(topics=[_topic(broker, name) for name in names])
-    try:
-        broker.metadata.decide(lambda controller: create_topics(controller, wanted), decided, failed)
-    except WireError as error:
-        failed(error)
+    broker.ask_controller(CreateTopicsRequest(topics=[_topic(broker, name) for name in names]), answered)
 
 
 def _topic(broker: Broker, name: str) -> CreatableTopic:
@@ -41,7 +36,9 @@ def _topic(broker: Broker, name: str) -> CreatableTopic:
     if prefix is None:
         return CreatableTopic(name=name, num_partitions=-1, replication_factor=-1)
     replication_factor = min(
-        broker.settings.integer(f"{prefix}.replication.factor"), len(broker.metadata.image.active_brokers())
+        broker.settings.integer(f"{prefix}.replication.factor"),
+        len(broker.metadata.image.active_brokers()),
+        broker.metadata.rules.most_replicas or _MANY,
     )
     return CreatableTopic(
         name=name,

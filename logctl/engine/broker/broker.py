@@ -9,28 +9,40 @@ come, or later. Nothing in here reads a clock or touches a socket.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logctl.engine.broker import dispatch
 from logctl.engine.broker.described import Described
+from logctl.engine.broker.forwarding import FORWARDED, Forwarding
 from logctl.engine.broker.groups.coordinator import Groups
 from logctl.engine.broker.producer_ids import ProducerIds
-from logctl.engine.broker.request import Answer, Request
+from logctl.engine.broker.request import PARKED, Answer, Peer, Request
+from logctl.engine.controller.brokers import fence_broker
+from logctl.engine.controller.decision import Decision
 from logctl.engine.controller.directories import assign_directories
+from logctl.engine.controller.heartbeats import Sessions
 from logctl.security import acl
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
+from logctl.wire.api import API
 from logctl.wire.errors import WireError
 
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Appends
     from logctl.engine.broker.fetch_sessions import FetchSessions
+    from logctl.engine.broker.life import Life
     from logctl.engine.broker.metadata import Metadata
+    from logctl.engine.broker.quorum_talk import Done, QuorumTalk, Transport
     from logctl.engine.broker.replicas import Replicas
     from logctl.engine.broker.waiting import Waiting
+    from logctl.engine.controller.image import Broker as Registered
     from logctl.engine.log.disk import DiskFault
     from logctl.engine.log.log import Log
     from logctl.wire.schema import Message
+
+
+HERE: Final = Peer(-1, "here", 0, is_node=True)
+"""Who asks when a node asks itself."""
 
 
 class NodeSettings(Protocol):
@@ -72,10 +84,30 @@ class Broker:
         self.producer_ids = ProducerIds(self)
         self.groups = Groups(node_id, settings, replicas, waiting, replicas.new_id, say)
         self.outbox: list[tuple[Request[Any], Message]] = []
+        self.sessions_of_brokers = Sessions(settings.integer("broker.session.timeout.ms"))
+        self.voter: QuorumTalk
+        """Where there are other voters; see `join`."""
+        self.life: Life | None = None
+        self._transport: Transport | None = None
+        self._forwarding: Forwarding | None = None
+        self._here: dict[Request[Any], Done] = {}
+        self._office = -1
+
+    def join(self, transport: Transport, voter: QuorumTalk) -> None:
+        """There are other nodes, reached by `transport`, and `voter` speaks with them."""
+        self._transport = transport
+        self._forwarding = Forwarding(
+            transport,
+            leader=lambda: self.metadata.leader_id,
+            clock=self.metadata.clock,
+            reply=self.reply,
+            refuse=self._refuse,
+        )
+        self.voter = voter
 
     def handle(self, request: Request[Any], now_ms: int) -> Answer:
         """The answer, or None when the connection must be closed (the diary says why)."""
-        objection = dispatch.refusal(request.api_key, request.version)
+        objection = dispatch.refusal(request.api_key, request.version, between_nodes=request.peer.is_node)
         if objection:
             self.say("request", f"{request.peer.host}:{request.peer.port} {objection}")
             return None
@@ -84,13 +116,47 @@ class Broker:
             decision = acl.decide_request(request.api_key, request.peer.principal, request.peer.host)
             if not decision.allowed:
                 raise WireError(errors.CLUSTER_AUTHORIZATION_FAILED, decision.reason)
+            if self._forwarding is not None and self._belongs_elsewhere(request):
+                self._forwarding.forward(request, now_ms)
+                return PARKED
             return route.handle(self, request, now_ms)
         except WireError as error:
             return route.refused(request, error)
 
+    def _belongs_elsewhere(self, request: Request[Any]) -> bool:
+        return request.api_key in FORWARDED and not self.metadata.is_leader and not request.peer.is_node
+
+    def _refuse(self, request: Request[Any], error: WireError) -> None:
+        answer = dispatch.route(request.api_key).refused(request, error)
+        if answer is not None:
+            self.reply(request, answer)
+
     def reply(self, request: Request[Any], response: Message) -> None:
         """The answer to a request that was parked."""
-        self.outbox.append((request, response))
+        here = self._here.pop(request, None) if self._here else None
+        if here is not None:
+            here(response)
+        else:
+            self.outbox.append((request, response))
+
+    def ask_controller(self, message: Message, done: Done) -> None:
+        """Send a request to the leader of the quorum, which may be this node. `done` gets the response, or None."""
+        leader = self.metadata.leader_id
+        if leader == self.node_id or self._transport is None:
+            self._ask_here(message, done)
+        elif leader < 0:
+            done(None)
+        else:
+            self._transport.ask(leader, "controller", message, done)
+
+    def _ask_here(self, message: Message, done: Done) -> None:
+        now_ms = self.metadata.clock()
+        version = API[message.api_key].versions.highest
+        request = Request(message.api_key, version, 0, None, message, HERE, now_ms)
+        self._here[request] = done
+        answer = self.handle(request, now_ms)
+        if answer is not PARKED:
+            self._here.pop(request)(answer)
 
     def may(self, request: Request[Any], operation: Operation, resource: Resource, name: str) -> bool:
         """May the sender of the request do this to the thing called `name`?"""
@@ -103,6 +169,8 @@ class Broker:
     def forget(self, request: Request[Any]) -> None:
         """The connection is gone: nobody wants this answer any more."""
         self.waiting.cancel(request)
+        if request.peer.is_node:
+            self.voter.forget(request)
 
     def log_dir_failed(self, log: Log, fault: DiskFault) -> None:
         """The disk under a log failed: its directory is closed, and the metadata log with it when it lies there."""
@@ -119,8 +187,44 @@ class Broker:
         self.replicas.tick(now_ms)
         self.groups.tick(now_ms)
         self.metadata.tick(now_ms)
+        if self._transport is not None:
+            self._govern(now_ms)
         if self.replicas.untold:
             self._tell_directories()
+
+    def converse(self, now_ms: int) -> None:
+        """At the end of every turn: say to other nodes what there is to say, and let this broker's life go on."""
+        if self._transport is None:
+            return
+        self._govern(now_ms)
+        self.voter.advance(now_ms)
+        if self._forwarding is not None:
+            self._forwarding.tick(now_ms)
+        if self.life is not None:
+            self.life.advance(now_ms)
+
+    def _govern(self, now_ms: int) -> None:
+        """Leader of the quorum: fence the brokers that are not heard of any more."""
+        metadata = self.metadata
+        if not metadata.is_leader:
+            self._office = -1
+            return
+        if self._office != metadata.epoch:
+            self._office = metadata.epoch
+            self.sessions_of_brokers.begin(metadata.image.brokers, now_ms)
+        for ended in self.sessions_of_brokers.ended(metadata.image, now_ms):
+            self.sessions_of_brokers.forget(ended.broker_id)
+            self.say("controller", f"Broker {ended.broker_id} was not heard of for "
+                     f"{self.sessions_of_brokers.timeout_ms} ms: it is fenced")  # fmt: skip
+            self._fence(ended)
+
+    def _fence(self, ended: Registered) -> None:
+        try:
+            self.metadata.decide(
+                lambda controller: Decision(fence_broker(controller.image, ended), None), lambda decision: None
+            )
+        except WireError as error:
+            self.say("controller", f"Broker {ended.broker_id} could not be fenced: {error.message}")
 
     def _tell_directories(self) -> None:
         """Replicas lie in other directories than the image says: the controller takes note."""
@@ -140,5 +244,13 @@ class Broker:
         """When `tick` has something to do again, if nothing happens before."""
         if self.replicas.untold:
             return 0
-        rooms = (self.appends, self.waiting, self.replicas, self.groups, self.metadata)
-        return min((due for room in rooms if (due := room.next_deadline_ms()) is not None), default=None)
+        rooms: list[Any] = [self.appends, self.waiting, self.replicas, self.groups, self.metadata]
+        if self._transport is not None:
+            rooms += [self.voter, self._forwarding]
+        if self.life is not None:
+            rooms.append(self.life)
+        dues = [due for room in rooms if (due := room.next_deadline_ms()) is not None]
+        if self._office >= 0:
+            ends_ms = self.sessions_of_brokers.next_end_ms(self.metadata.image)
+            dues += [] if ends_ms is None else [ends_ms]
+        return min(dues, default=None)

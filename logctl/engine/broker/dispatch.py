@@ -66,6 +66,29 @@ SERVED: Final = (
     75,  # DescribeTopicPartitions
 )
 
+BETWEEN_NODES: Final = (
+    1,  # Fetch, of the metadata log
+    18,  # ApiVersions
+    19,  # CreateTopics
+    20,  # DeleteTopics
+    33,  # AlterConfigs
+    37,  # CreatePartitions
+    43,  # ElectLeaders
+    44,  # IncrementalAlterConfigs
+    52,  # Vote
+    53,  # BeginQuorumEpoch
+    54,  # EndQuorumEpoch
+    55,  # DescribeQuorum
+    57,  # UpdateFeatures
+    59,  # FetchSnapshot
+    62,  # BrokerRegistration
+    63,  # BrokerHeartbeat
+    64,  # UnregisterBroker
+    67,  # AllocateProducerIds
+)
+"""All that is served on the listener that nodes use among themselves (controller.listener.names): the quorum, brokers
+that come and go, and what clients asked of a node that does not lead (`forwarding.py`)."""
+
 LOWEST_SERVED: Final = {0: 3}
 """Where the lowest version that is answered is higher than the lowest that is advertised: Produce, for the sake of old
 clients that would otherwise believe they may not compress."""
@@ -102,9 +125,9 @@ def refused(request: Request[Any], error: WireError) -> Message | None:
     return answer
 
 
-def refusal(api_key: int, version: int) -> str:
+def refusal(api_key: int, version: int, *, between_nodes: bool = False) -> str:
     """Why a request with this header cannot be read, as the end of a sentence for the diary; empty when it can."""
-    if api_key not in SERVED:
+    if api_key not in (BETWEEN_NODES if between_nodes else SERVED):
         name = API[api_key].name if api_key in API else "which does not exist"
         return f"asked for API {api_key} ({name}), which this node does not serve"
     lowest, highest = versions_answered(api_key)

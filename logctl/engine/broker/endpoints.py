@@ -17,10 +17,12 @@ def endpoint_for(registered: Registered, listener: str) -> Endpoint | None:
 
 
 def controller_shown(broker: Broker) -> int:
-    """The broker that clients should take for the controller.
+    """The broker that clients should ask for what only a controller can do: the one that leads the quorum.
 
-    Controllers are not reached by clients: any live broker will do, because it forwards what only a controller can do.
-    This one is as good as any, and certainly alive.
+    While it is not known, or not let in, this one is shown: it answers NOT_CONTROLLER, and the client asks again.
     """
-    registered = broker.metadata.image.brokers.get(broker.node_id)
-    return broker.node_id if registered is not None and not registered.fenced else -1
+    brokers, leader = broker.metadata.image.brokers, broker.metadata.leader_id
+    for node_id in (leader, broker.node_id):
+        if node_id in brokers and not brokers[node_id].fenced:
+            return node_id
+    return -1

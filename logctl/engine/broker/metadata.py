@@ -54,7 +54,7 @@ from logctl.engine.log.segment import OpenFiles
 from logctl.engine.quorum.election_state import FILE_NAME as STATE_FILE
 from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state, encode_state
 from logctl.engine.quorum.messages import Envelope
-from logctl.engine.quorum.raft import LeaderChange, RaftNode, Ready
+from logctl.engine.quorum.raft import LeaderChange, RaftNode, Ready, Timing
 from logctl.errors import OperationFailed
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -134,7 +134,7 @@ class Metadata:
         self.snapshots = SnapshotKeeper(
             disk, self._path, stored.log, options, clock, self.notes, stored.bytes_behind_snapshot
         )
-        self._clock = clock
+        self.clock = clock
         self._new_uuid = new_uuid
         self._mark_dirty = mark_dirty
         self._voters = stored.voters
@@ -156,6 +156,7 @@ class Metadata:
         clean: bool = False,
         voters: tuple[int, ...] = (),
         jitter: Callable[[int], int] = lambda limit: 0,
+        timing: Timing | None = None,
         options: Options | None = None,
         files: OpenFiles | None = None,
     ) -> Metadata:
@@ -171,7 +172,7 @@ class Metadata:
         )
         state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, voters, stored.notes)
         view = LogView(stored.log, stored.snapshot.epoch if stored.snapshot else 0)
-        raft = RaftNode(node_id, voters or (node_id,), view, state, jitter)
+        raft = RaftNode(node_id, voters or (node_id,), view, state, jitter, timing)
         return cls(
             disk,
             log_dir,
@@ -225,7 +226,7 @@ class Metadata:
 
         Raises DiskFault; OperationFailed when bootstrap.checkpoint cannot be used.
         """
-        self.raft.start(self._clock())
+        self.raft.start(self.clock())
         self._carry_out()
         if self.is_leader:
             self.flush()
@@ -242,12 +243,17 @@ class Metadata:
         deadlines = (self.raft.deadline_ms, self.snapshots.due_ms())
         return min((due for due in deadlines if due is not None), default=None)
 
+    def resign(self) -> None:
+        """Leader: give up office in order, so that another voter stands at once."""
+        self.raft.resign(self.clock())
+        self._carry_out()
+
     # ---- copying ----
 
     def answer(self, question: Question) -> Reply:
         """What somebody who copies the log is told. Raises DiskFault."""
         snapshots = list_snapshots(self._disk, self._path) if question.offset < self.log.start_offset else []
-        reply = answer(self._view, self.raft, question, snapshots[0] if snapshots else None, self._clock())
+        reply = answer(self._view, self.raft, question, snapshots[0] if snapshots else None, self.clock())
         self._carry_out()
         return reply
 
@@ -257,8 +263,8 @@ class Metadata:
 
     def take(self, source: int, reply: Reply) -> None:
         """What node `source` answered. Raises DiskFault, DivergedBelowCommit."""
-        if self._copier.take(source, reply, self.applied_offset, self._clock()):
-            self.snapshots.appended(len(reply.records), self._clock())
+        if self._copier.take(source, reply, self.applied_offset, self.clock()):
+            self.snapshots.appended(len(reply.records), self.clock())
             self._mark_dirty(self.log)
         self._carry_out()
 
@@ -280,7 +286,7 @@ class Metadata:
         """
         found = decode_snapshot(data)
         self._disk.write_file(f"{self._path}/{snapshot.file_name}", data)
-        self.log.truncate_fully_at(snapshot.end_offset, self._clock())
+        self.log.truncate_fully_at(snapshot.end_offset, self.clock())
         self._view.base_epoch = snapshot.epoch
         before, self.image = self.image, apply(Image(), found.records)
         self._working = self.image
@@ -292,7 +298,7 @@ class Metadata:
 
     def deliver(self, envelope: Envelope) -> None:
         """A message from another voter."""
-        self.raft.step(envelope, self._clock())
+        self.raft.step(envelope, self.clock())
         self._carry_out()
 
     def close(self, clean: bool = True) -> None:
@@ -321,7 +327,7 @@ class Metadata:
         """
         if not self.is_leader:
             raise WireError(errors.NOT_CONTROLLER, "This node does not lead the metadata quorum")
-        controller = Controller(self._working, self._clock(), self.log.end_offset, self._new_uuid, self.rules)
+        controller = Controller(self._working, self.clock(), self.log.end_offset, self._new_uuid, self.rules)
         decision = decide(controller)
         if decision.records:
             image = apply(self._working, decision.records)
@@ -339,7 +345,7 @@ class Metadata:
     def _append(self, records: list[Any]) -> None:
         """Write records as one batch (very many: as several). When it raises (DiskFault, WireError) nothing was."""
         level = self._working.metadata_version or NEWEST_METADATA_LEVEL
-        now_ms = self._clock()
+        now_ms = self.clock()
         batches = [
             encode_batch(chunk, lambda kind: record_version(kind, level), now_ms=now_ms)
             for chunk in in_batches(records, _RECORDS_PER_BATCH)
@@ -366,7 +372,7 @@ class Metadata:
 
     def on_flushed(self) -> None:
         """The log's flushed end has moved."""
-        self._copier.flushed(self._clock())
+        self._copier.flushed(self.clock())
         self.raft.flushed()
         self._carry_out()
 
@@ -405,7 +411,7 @@ class Metadata:
 
     def _take_office(self, change: LeaderChange) -> None:
         self._take_over()
-        now_ms = self._clock()
+        now_ms = self.clock()
         controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
         if self._voters_are_news:
             controls += self._voters.controls()

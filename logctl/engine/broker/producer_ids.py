@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from logctl.engine.controller.decision import Decision
-from logctl.engine.controller.producer_ids import allocate_producer_ids
+from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages.allocate_producer_ids import AllocateProducerIdsRequest
 
@@ -46,15 +45,12 @@ class ProducerIds:
         node_id = self._broker.node_id
         registered = self._broker.metadata.image.brokers[node_id]
         wanted = AllocateProducerIdsRequest(broker_id=node_id, broker_epoch=registered.epoch)
-        try:
-            self._broker.metadata.decide(
-                lambda controller: allocate_producer_ids(controller, wanted), self._granted, self._refused
-            )
-        except WireError as error:
-            self._refused(error)
+        self._broker.ask_controller(wanted, self._granted)
 
-    def _granted(self, decision: Decision[Any]) -> None:
-        block = decision.response
+    def _granted(self, block: Any) -> None:
+        if block is None or block.error_code:
+            self._refused(WireError(block.error_code if block else errors.COORDINATOR_NOT_AVAILABLE))
+            return
         self._next, self._end = block.producer_id_start, block.producer_id_start + block.producer_id_len
         waiting, self._waiting = self._waiting, []
         for use, failed in waiting:

@@ -42,9 +42,12 @@ Done = Callable[[Any], None]
 
 
 class Transport(Protocol):
-    """The way to other nodes. Requests of one lane are answered in order; lanes do not wait for each other."""
+    """The way to other nodes. Requests of one lane are answered in order; lanes do not wait for each other. Without a
+    `version` the newest that both ends know is spoken."""
 
-    def ask(self, node_id: int, lane: str, request: Message, done: Done) -> None: ...
+    def ask(
+        self, node_id: int, lane: str, request: Message, done: Done, version: int | None = None
+    ) -> None: ...
 
 
 class _Waiting(NamedTuple):

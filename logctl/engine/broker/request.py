@@ -44,7 +44,7 @@ Answer = Any
 
 @dataclass(slots=True)
 class Peer:
-    """Who is at the other end of a connection."""
+    """Who is at the other end of a connection. `is_node`: came in by the listener that nodes use among themselves."""
 
     connection_id: int
     host: str
@@ -53,6 +53,7 @@ class Peer:
     principal: str = "User:ANONYMOUS"
     client_software_name: str = "unknown"
     client_software_version: str = "unknown"
+    is_node: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -59,6 +59,17 @@ def start_broker(controller: Controller, request: BrokerRegistrationRequest) -> 
     return Decision(records, BrokerRegistrationResponse(broker_epoch=broker.epoch))
 
 
+def leaderless_elections(image: Image, broker_id: int) -> list[Any]:
+    """Leaders for the partitions with a replica on this broker that have none and could."""
+    records: list[Any] = []
+    for topic_id, number, partition in _partitions_of(image, broker_id):
+        change = _election(image, partition) if partition.leader == NO_LEADER else None
+        if change is not None:
+            change.topic_id, change.partition_id = topic_id, number
+            records.append(change)
+    return records
+
+
 def _election(image: Image, partition: Partition) -> PartitionChangeRecord | None:
     """Who leads from now on: somebody in sync, else an eligible replica, else the last one that was (KIP-966)."""
     leader = best_leader(image, partition)

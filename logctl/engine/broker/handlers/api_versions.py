@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from logctl.engine.broker.dispatch import SERVED
+from logctl.engine.broker.dispatch import BETWEEN_NODES, SERVED
 from logctl.engine.broker.request import Request
 from logctl.engine.controller.versions import SUPPORTED_FEATURES, served_features
 from logctl.wire import errors
@@ -35,25 +35,26 @@ _SOFTWARE = re.compile(r"[a-zA-Z0-9](?:[a-zA-Z0-9\-.]*[a-zA-Z0-9])?")
 
 def handle(broker: Broker, request: Request[ApiVersionsRequest], now_ms: int) -> ApiVersionsResponse:
     if request.version > VERSIONS[1]:
-        return unsupported()
+        return unsupported(request.peer.is_node)
     if request.version >= 3:
         if not _is_valid(request.body):
             return ApiVersionsResponse(error_code=errors.INVALID_REQUEST)
         request.peer.client_software_name = request.body.client_software_name
         request.peer.client_software_version = request.body.client_software_version
-    response = ApiVersionsResponse(api_keys=_ranges())
+    response = ApiVersionsResponse(api_keys=_ranges(request.peer.is_node))
     if request.version >= 3:
         _add_features(broker, response, lowest=0 if request.version >= 4 else 1)
     return response
 
 
-def unsupported() -> ApiVersionsResponse:
+def unsupported(between_nodes: bool = False) -> ApiVersionsResponse:
     """The answer, to be encoded in version 0, to a version that this node does not know."""
-    return ApiVersionsResponse(error_code=errors.UNSUPPORTED_VERSION, api_keys=_ranges())
+    return ApiVersionsResponse(error_code=errors.UNSUPPORTED_VERSION, api_keys=_ranges(between_nodes))
 
 
-def _ranges() -> list[ApiVersion]:
-    return [ApiVersion(key, API[key].versions.lowest, API[key].versions.highest) for key in SERVED]
+def _ranges(between_nodes: bool) -> list[ApiVersion]:
+    served = BETWEEN_NODES if between_nodes else SERVED
+    return [ApiVersion(key, API[key].versions.lowest, API[key].versions.highest) for key in served]
 
 
 def _is_valid(body: ApiVersionsRequest) -> bool:

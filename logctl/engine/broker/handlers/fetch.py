@@ -12,6 +12,8 @@ Errors: those of a session stand in the response itself (from version 7 on), tho
 version 16 on with the leader to ask instead (KIP-951). A client that says from which epoch its last record was (from
 version 12 on, KIP-595) is told where its history parts from ours.
 
+On the listener between nodes it is the metadata log that is asked for (`quorum_talk.py`).
+
 Not implemented: followers (a request with a replica id is answered with NOT_LEADER_OR_FOLLOWER, because no replica is
 assigned to another node yet), and reading from the nearest replica (`rack_id` is accepted and means nothing).
 """
@@ -64,6 +66,9 @@ _UNDEFINED: Final = -1
 
 def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answer:
     body = request.body
+    if request.peer.is_node:
+        told = broker.voter.fetch(request, now_ms)
+        return PARKED if told is None else told
     context = broker.sessions.begin(body, by_id=request.version >= _TOPIC_ID_FROM, now_ms=now_ms)
     fetching = Fetching(broker, request, context)
     fetching.read()

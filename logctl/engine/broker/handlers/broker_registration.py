@@ -1,0 +1,29 @@
+"""BrokerRegistration (62), versions 0 to 4: a broker introduces itself to the controller and gets its epoch (KIP-631).
+
+Served on the listener between controllers alone. The broker is taken in fenced; heartbeats let it in. One that belongs
+to another cluster, shares a log directory with another broker, or cannot run the cluster's features is refused.
+
+Not implemented: brokers that migrate off ZooKeeper.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from logctl.engine.broker.deciding import answer_decided
+from logctl.engine.broker.dispatch import refused
+from logctl.engine.broker.request import Answer, Request
+from logctl.engine.controller.brokers import register_broker
+from logctl.wire.messages.broker_registration import BrokerRegistrationRequest
+
+if TYPE_CHECKING:
+    from logctl.engine.broker.broker import Broker
+
+API_KEY = 62
+VERSIONS = (0, 4)
+
+
+def handle(broker: Broker, request: Request[BrokerRegistrationRequest], now_ms: int) -> Answer:
+    return answer_decided(
+        broker, request, lambda controller: register_broker(controller, request.body), refused=refused
+    )

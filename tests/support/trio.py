@@ -1,0 +1,65 @@
+"""Several real nodes of one cluster: processes of their own on loopback, each with a voice in the quorum.
+
+    with running_nodes(tmp_path, 3) as nodes:
+        nodes[1].kill()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from threading import Thread
+
+from support.controller import CLUSTER_ID
+from support.node import Node
+from support.ports import free_port
+
+from logctl import local
+from logctl.engine.directory import format_directories
+from logctl.engine.log.disk import RealDisk
+from logctl.engine.node import new_uuid, wall_ms
+
+
+@contextmanager
+def running_nodes(folder: Path, size: int, settings: Mapping[str, str] | None = None) -> Iterator[dict[int, Node]]:
+    """Nodes by id, all of them let in by the controller; killed at the end."""
+    ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
+    voters = ",".join(f"{node_id}@127.0.0.1:{inner}" for node_id, (_, inner) in ports.items())
+    nodes = {}
+    for node_id, (outer, inner) in ports.items():
+        own = {
+            "listeners": f"PLAINTEXT://127.0.0.1:{outer},CONTROLLER://127.0.0.1:{inner}",
+            "controller.listener.names": "CONTROLLER",
+            "controller.quorum.voters": voters,
+            **(settings or {}),
+        }
+        nodes[node_id] = Node(folder, outer, own, node_id)
+        log_dir = local.log_dir_of(folder, node_id)
+        format_directories(
+            RealDisk(), [str(log_dir)], cluster_id=CLUSTER_ID, node_id=node_id, new_uuid=new_uuid, now_ms=wall_ms()
+        )
+    with ExitStack() as at_the_end:
+        for node in nodes.values():
+            at_the_end.callback(node.__exit__)
+        start_together(list(nodes.values()))
+        yield nodes
+
+
+def start_together(nodes: list[Node]) -> None:
+    """Start them at once: none is let in before a majority is there."""
+    failures: list[BaseException] = []
+
+    def start(node: Node) -> None:
+        try:
+            node.start()
+        except BaseException as failure:
+            failures.append(failure)
+
+    threads = [Thread(target=start, args=(node,)) for node in nodes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failures:
+        raise failures[0]
