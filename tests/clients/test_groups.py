@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 from clients.conftest import create_topic
-from confluent_kafka import KafkaException
 from support.clients import Client, Message, Sending, SendingThread, fresh_range, produce
 from support.committed import Committed
 from support.engines import Node, started
@@ -27,6 +26,8 @@ from support.members import partitions_of as named
 from support.members.kinds import GOES_BY_ITSELF, names
 from support.members.kinds import kind as kind_named
 from support.waiting import wait_until
+
+from logctl.wire.errors import WireError
 
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
@@ -104,8 +105,11 @@ class Scene:
         ends = dict.fromkeys(ALL, len(self.written) // len(ALL))
         wait_until(lambda: self.committed() == ends, f"the commits to come to {ends}")
 
-    def committed(self) -> dict[int, int]:
-        return Committed(self.node.address, self.name).look()
+    def committed(self) -> dict[int, int] | None:
+        try:
+            return Committed(self.node.address, self.name).look()
+        except WireError:
+            return None  # the coordinator is loading
 
     def calm(self, *shares: Callable[[], set[int]]) -> None:
         """Until these hold everything between them, in equal shares."""
@@ -247,8 +251,8 @@ class Watch:
             began = time.monotonic()
             try:
                 offsets = self._committed.look()
-            except KafkaException:
-                continue  # the node is down
+            except (OSError, WireError):
+                continue  # the node is down, or not ready
             self.seen.append((began, offsets))
             self.events.append(Event(time.monotonic(), COMMITTED, offsets))
 
