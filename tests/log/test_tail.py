@@ -98,6 +98,26 @@ class TestTwoPhases:
         assert (log.end_offset, log.producers.items(), log.epochs.entries, len(log.segments), log.size_bytes) == before
         assert append(log, numbered(1, 2, 2), epoch=1)[0].base_offset == 2
 
+    def test_a_producer_whose_first_batch_was_lost_still_has_to_begin(self) -> None:
+        """Seed 131 of the node simulation: a full disk refused the first batch while the second was on its way."""
+        disk, log = simulated()
+        append(log, batch(1))
+        disk.fail("write", errno.ENOSPC)
+        log.stage(numbered(7, 0, 2), 0, NOW)
+        with pytest.raises(DiskFault):
+            log.write()
+        assert refusal(log, numbered(7, 2, 2)).code == errors.OUT_OF_ORDER_SEQUENCE_NUMBER
+        assert append(log, numbered(7, 0, 2), numbered(7, 2, 2))[1].base_offset == 3
+
+    def test_a_producer_whose_past_has_expired_may_go_on_after_a_loss(self) -> None:
+        disk, log = simulated()
+        append(log, batch(1))
+        disk.fail("write", errno.ENOSPC)
+        log.stage(numbered(7, 40, 2), 0, NOW)
+        with pytest.raises(DiskFault):
+            log.write()
+        assert append(log, numbered(7, 40, 2))[0].base_offset == 1
+
     def test_discarding_nothing_is_harmless(self, tmp_path: Path) -> None:
         log = real_log(tmp_path)
         log.discard_staged()

@@ -13,6 +13,8 @@ batch is judged against that before it is written:
 
 A producer's state is an immutable tuple that each batch replaces. So batches that were staged but could not be written
 are taken back by putting the old tuples in place again (`rollback`), and a snapshot for the disk is a plain copy.
+Of a producer whose very first batch is taken back it is remembered that it must begin with 0: its second, which may be
+on its way already, would be taken for one whose past has expired, and the first could never follow it.
 """
 
 from __future__ import annotations
@@ -193,7 +195,7 @@ class ProducerStates:
     def rollback(self) -> None:
         """What was recorded since `commit` did not reach the file."""
         for producer_id, state in reversed(self._undo):
-            self._put(producer_id, state)
+            self._put(producer_id, state or _still_to_begin(self._states.get(producer_id)))
         self._completed = [entry for entry in self._completed if entry not in self._completed_now]
         self.commit()
 
@@ -242,6 +244,16 @@ class ProducerStates:
         for producer_id in gone:
             del self._states[producer_id]
         return gone
+
+
+def _still_to_begin(refused: Producer | None) -> Producer | None:
+    """What is left of a producer whose only batch was taken back; None if that was not the beginning."""
+    if refused is None or len(refused.batches) != 1:
+        return None
+    batch = refused.batches[0]
+    if batch.last_sequence != batch.offset_delta:
+        return None
+    return Producer(refused.epoch, (), last_timestamp=refused.last_timestamp)
 
 
 def _find(state: Producer, epoch: int, base_sequence: int, delta: int) -> ProducedBatch | None:

@@ -193,7 +193,9 @@ class SimulatedNode:
         found: dict[str, Any] = {
             "producers": {
                 f"{one.topic}-{one.partition}": {
-                    producer_id: (state.epoch, state.batches) for producer_id, state in one.log.producers.items()
+                    producer_id: (state.epoch, state.batches)
+                    for producer_id, state in one.log.producers.items()
+                    if state.batches
                 }
                 for one in self.broker.replicas
             }
