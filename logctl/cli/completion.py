@@ -69,11 +69,10 @@ def completion_command(
     """Print what makes a shell complete commands, options and the names of topics, groups, brokers and settings.
 
     \b
-    Example:
+    Examples, to be kept for every shell to come, and for this one alone:
+      logctl completion bash > ~/.local/share/bash-completion/completions/logctl
+      logctl completion zsh > "${fpath[1]}/_logctl"
+      logctl completion fish > ~/.config/fish/completions/logctl.fish
       source <(logctl completion bash)
-    Kept for every shell to come:
-      bash  logctl completion bash > ~/.local/share/bash-completion/completions/logctl
-      zsh   logctl completion zsh > "${fpath[1]}/_logctl"
-      fish  logctl completion fish > ~/.config/fish/completions/logctl.fish
     """
     output.write(SCRIPTS[shell])

@@ -69,6 +69,8 @@ def create_command(
     """
     from logctl.admin.topic_changes import CreateTopic, Together
 
+    if names and named and names != [named]:
+        raise UsageError(f"two topics were named: {names[0]} and {named}", "name all of them without --topic")
     wanted = required(all_names(names, named), "no topic was named")
     placed = parse_assignment(assignment) if assignment is not None else ()
     configs = parse_configs(config or [])

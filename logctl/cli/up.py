@@ -229,7 +229,12 @@ def down(
     data: Data = None,
     timeout: Annotated[str, typer.Option(metavar="DURATION", help="How long to wait for the end.")] = "60s",
 ) -> None:
-    """Stop the nodes of a data folder in order."""
+    """Stop the nodes of a data folder in order.
+
+    \b
+    Example:
+      logctl down
+    """
     wait_s = parse_duration_s(timeout)
     folder = (data or local.data_home()).absolute()
     running = [node for node in local.nodes_in(folder) if node.is_running]

@@ -15,9 +15,9 @@ NOWHERE = "127.0.0.1:1"
     ("arguments", "sentence", "hint"),
     [
         (["topik"], "No such command 'topik'. Did you mean 'topic'?", "see `logctl --help`"),
-        (["topic", "crate"], "No such command 'crate'. Did you mean 'create'?", "see `logctl topic --help`"),
+        (["topic", "crate"], "No such command 'crate'. Did you mean 'create', 'alter'?", "see `logctl topic --help`"),
         (["topic", "list", "--frob"], "No such option: --frob", "see `logctl topic list --help`"),
-        (["topic", "create"], "no topic was named", "see `logctl topic create --help`"),
+        (["topic", "create"], "no topic was named", "see --help of this command"),
         (["topic", "create", "a", "--topic", "b"], "two topics were named: a and b", ""),
         (["topic", "create", "a b"], "'a b' cannot be a topic's name", "use 1 to 249 of the letters"),
         (["topic", "create", "a", "--config", "x"], "--config x: a setting has the form name=value", ""),
@@ -29,7 +29,7 @@ NOWHERE = "127.0.0.1:1"
         (["topic", "create", "a", "--partitions", "0"], "0 is not a number from 1 up", ""),
         (["topic", "list", "--timeout", "soon"], "'soon' is not a duration", "write it as 30, 30s, 500ms"),
         (["topic", "list", "-b", "host:port"], "'host:port' is not an address of the form HOST:PORT", ""),
-        (["topic", "list", "-X", "ssl.ca=x"], "TLS and SASL are not offered yet", ""),
+        (["topic", "list", "-X", "ssl.ca=x"], "-X ssl.ca: this is not a client property", "did you mean ssl.ca.pem?"),
         (["topic", "list", "--topic", "("], "'(' is not a regular expression", ""),
         (["topic", "delete"], "no topic was named", ""),
         (["record", "produce", "a", "--json", "--raw"], "--json says all about a record", ""),
@@ -55,7 +55,7 @@ def test_no_cluster_was_named_and_none_is_running(tmp_path: Path) -> None:
         2,
         "",
         "error: no cluster was named, and no local node is running\n"
-        "hint: start one with `logctl up`, or name a cluster with -b HOST:PORT\n",
+        "hint: start one with `logctl up`, or name a cluster with -b HOST:PORT or -C CONTEXT\n",
     )
 
 
