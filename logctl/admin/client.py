@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from logctl.admin.channel import Access, Secured
 from logctl.admin.deadline import Deadline
 from logctl.admin.link import Address, Call, Link, State
-from logctl.errors import AccessDenied, DeadlineExceeded, LogctlError, Unreachable, UsageError
+from logctl.errors import AccessDenied, LogctlError, Unreachable, UsageError
 from logctl.wire.schema import Message
 
 _NEXT_ADDRESS_AFTER_S: Final = 1.0
@@ -88,16 +88,16 @@ class Client:
         return Gathered(answers, missing)
 
     def finish(self, call: Call, deadline: Deadline) -> Any:
-        """The response of a call that was waited for; a silent broker becomes an error that says how far it got."""
+        """The response of a call that was waited for; a silent broker becomes an error that says how far it got.
+
+        The link to a silent broker is given up: an answer that is owed would keep those of later calls behind it.
+        """
+        if not call.done:
+            assert call.link is not None
+            call.link.give_up(deadline.timeout_s)
         if call.sent and isinstance(call.error, Unreachable):
             raise Lost(f"{call.error.message} after {call.name} was sent to it", call.error.hint)
-        if call.done:
-            return call.result()
-        assert call.link is not None
-        silence = call.link.explain_silence()
-        if not call.sent:
-            raise Unreachable(f"{silence} within {deadline.timeout_s:g} s")
-        raise DeadlineExceeded(f"{silence}: {call.name} was sent and not answered within {deadline.timeout_s:g} s")
+        return call.result()
 
     def entrance(self, deadline: Deadline) -> Address:
         """A bootstrap address that answers: the first, or with the next one tried alongside after a second of silence.
@@ -121,7 +121,11 @@ class Client:
         if link is not None and link.state is State.READY and not link.busy:
             link.notice_end()
         if link is None or link.state is State.CLOSED:
-            link = self._links[address] = Link(address, self._client_id, self._access)
+            before, link = link, Link(address, self._client_id, self._access)
+            if before is not None:
+                # What the broker offered stands until it says otherwise.
+                link.versions, link.secured = before.versions, before.secured
+            self._links[address] = link
             link.open()
         return link
 

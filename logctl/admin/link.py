@@ -12,6 +12,9 @@ SECURING is the handshake of TLS (admin/channel) and AUTHENTICATING the dialogue
 cluster's listeners want them. A login may hold for a while only (KIP-368): the link goes back to AUTHENTICATING in
 time, behind the calls that were sent and before those that were not.
 
+A call that is not answered in time takes the link with it (`give_up`): Kafka answers in order, so whatever is asked
+after it on the same connection would wait behind an answer that may never come. The next call opens a new one.
+
 A name may resolve to several addresses; each is tried in turn until one answers. Whatever ends the link is one
 sentence in `failure`, and every call that waited on it gets that as its error.
 
@@ -32,7 +35,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logctl import __version__
 from logctl.admin.channel import WRITE_PARTS, Access, Channel, Secured
-from logctl.errors import AccessDenied, LogctlError, OperationFailed, Unreachable
+from logctl.errors import AccessDenied, DeadlineExceeded, LogctlError, OperationFailed, Unreachable
 from logctl.wire import errors
 from logctl.wire.api import API, API_VERSIONS
 from logctl.wire.frames import LENGTH, read_response_header
@@ -212,6 +215,17 @@ class Link:
 
     def close(self) -> None:
         self._close(Unreachable(f"{self.address}: the connection was closed"))
+
+    def give_up(self, timeout_s: float) -> None:
+        """Nothing came within the time there was: close, and let each call that waits say how far it got."""
+        silence = self.explain_silence()
+        within = f"within {timeout_s:g} s"
+        for call in self._waiting():
+            if call.sent:
+                call.error = DeadlineExceeded(f"{silence}: {call.name} was sent and not answered {within}")
+            else:
+                call.error = Unreachable(f"{silence} {within}")
+        self.close()
 
     def explain_silence(self) -> str:
         """Why nothing came from here before the deadline, as far as this end can tell."""
@@ -469,13 +483,16 @@ class Link:
             if open_end is not None:
                 open_end.close()
         self._channel = self._socket = None
-        for call in [*(call for _, call in self._asked), *(call for _, call in self._unsent), *self._queue]:
-            if not call.done:
-                call.error = failure
+        for call in self._waiting():
+            call.error = failure
         self._asked.clear()
         self._unsent.clear()
         self._queue.clear()
         self._outgoing.clear()
+
+    def _waiting(self) -> list[Call]:
+        known = [*(call for _, call in self._asked), *(call for _, call in self._unsent), *self._queue]
+        return [call for call in known if not call.done]
 
     def _explain_error(self, error: OSError) -> LogctlError:
         known = self._channel.explain(error, str(self.address)) if self._channel is not None else None

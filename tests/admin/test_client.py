@@ -17,6 +17,7 @@ from logctl.admin.deadline import Deadline
 from logctl.admin.link import NotOffered
 from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed, Unreachable
 from logctl.wire import errors
+from logctl.wire.api import API
 from logctl.wire.messages.api_versions import ApiVersion, ApiVersionsResponse
 from logctl.wire.messages.create_topics import CreateTopicsRequest
 from logctl.wire.messages.metadata import MetadataRequest
@@ -162,6 +163,29 @@ def test_a_connection_that_was_closed_while_idle_is_made_anew() -> None:
         client.ask(address, MetadataRequest(topics=[]), deadline)
         cluster.brokers[1].hang_up()
         assert client.ask(address, MetadataRequest(topics=[]), deadline).cluster_id == "scripted"
+
+
+def test_what_is_asked_after_a_call_that_timed_out_does_not_wait_behind_it() -> None:
+    """Kafka answers in order: on the same connection the second answer would never come."""
+    answers = [SILENCE]
+
+    with ScriptedCluster() as cluster, Client(parse_addresses(cluster.bootstrap)) as client:
+        tell = cluster._metadata
+        cluster.answer("Metadata", lambda request, version: answers.pop() if answers else tell(request, version))
+        address = client.entrance(Deadline(10))
+        with pytest.raises(DeadlineExceeded, match=r"Metadata was sent and not answered within 0\.2 s"):
+            client.ask(address, MetadataRequest(topics=[]), Deadline(0.2))
+        assert API[MetadataRequest.api_key].key in client.versions(address)
+        assert client.ask(address, MetadataRequest(topics=[]), Deadline(10)).cluster_id == "scripted"
+
+
+def test_all_calls_to_a_broker_that_falls_silent_say_so() -> None:
+    with ScriptedCluster() as cluster, Client(parse_addresses(cluster.bootstrap)) as client:
+        cluster.answer("Metadata", lambda request, version: SILENCE)
+        address = client.entrance(Deadline(10))
+        asked = {name: (address, MetadataRequest(topics=[])) for name in ("first", "second")}
+        missing = client.scatter(asked, Deadline(0.2)).missing
+    assert [type(error) for error in missing.values()] == [DeadlineExceeded, DeadlineExceeded]
 
 
 # -- many at once ----------------------------------------------------------------------------------------------------

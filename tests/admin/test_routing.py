@@ -11,7 +11,7 @@ from support.scripted import SILENCE, ScriptedCluster
 
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
-from logctl.admin.executor import ItemDone, StepStarted, Verified, execute
+from logctl.admin.executor import ItemDone, PlanBegun, StepStarted, Verified, execute
 from logctl.admin.observe import observe
 from logctl.admin.routing import DESTINATION, Cluster, refusal
 from logctl.admin.topic_changes import CreateTopic, DeleteTopics
@@ -61,7 +61,7 @@ def test_a_change_goes_to_the_controller() -> None:
         scripted.answer("DescribeConfigs", no_configs)
         scripted.answer("CreateTopics", creating(scripted))
         events = run(cluster, CreateTopic("t"))
-        assert [type(event) for event in events] == [StepStarted, ItemDone, Verified]
+        assert [type(event) for event in events] == [PlanBegun, StepStarted, ItemDone, Verified]
         assert [broker.count("CreateTopics") for broker in scripted.brokers.values()] == [0, 1]
 
 
