@@ -130,6 +130,10 @@ def meant(
     return listed, dict(found.failures)
 
 
+_NOT_OF_THIS_KIND: Final = (errors.GROUP_ID_NOT_FOUND, errors.UNSUPPORTED_VERSION)
+"""The second is the answer of a cluster whose finalized features do not have the type yet: it has no such groups."""
+
+
 class Described(NamedTuple):
     """By name: what was described, why not, and the names that no coordinator knows."""
 
@@ -151,9 +155,7 @@ def describe(
         if not (of_kind or open_still) or newest(coordinators.cluster, kind.api, deadline) < 0:
             missed += of_kind
             continue
-        answers = coordinators.ask(
-            [*of_kind, *open_still], kind.request, kind.read, deadline, final=(errors.GROUP_ID_NOT_FOUND,)
-        )
+        answers = coordinators.ask([*of_kind, *open_still], kind.request, kind.read, deadline, final=_NOT_OF_THIS_KIND)
         for name, group in answers.found.items():
             groups[name] = group._replace(coordinator=coordinators.of[name])
         failures.update(answers.failures)

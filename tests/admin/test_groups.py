@@ -35,6 +35,8 @@ from logctl.wire.messages.offset_fetch import (
     OffsetFetchResponseTopic,
     OffsetFetchResponseTopics,
 )
+from logctl.wire.messages.share_group_describe import DescribedGroup as DescribedShareGroup
+from logctl.wire.messages.share_group_describe import ShareGroupDescribeResponse
 
 END = 10
 COMMITTED = 4
@@ -301,3 +303,19 @@ def test_an_assignment_that_cannot_be_read_is_not_guessed_at(garbage: bytes) -> 
         scripted.answer("DescribeGroups", lambda request, version: DescribeGroupsResponse(groups=[told]))
         [group] = described(cluster, "a").groups
         assert group.members[0].assignment is None
+
+
+def test_a_type_that_the_cluster_s_features_are_too_old_for_has_no_groups() -> None:
+    """Apache Kafka offers the request, and refuses it until share.version is finalized."""
+    with Groups(THREE) as scripted, connected(scripted) as cluster:
+        scripted.answer(
+            "ShareGroupDescribe",
+            lambda request, version: ShareGroupDescribeResponse(
+                groups=[
+                    DescribedShareGroup(group_id=name, error_code=errors.UNSUPPORTED_VERSION)
+                    for name in request.group_ids
+                ]
+            ),
+        )
+        with pytest.raises(OperationFailed, match="group e does not exist"):
+            describe_groups(Coordinators(cluster), Selection(("e",)), Deadline(5))
