@@ -28,11 +28,14 @@ States = Annotated[
     str | None, typer.Option("--state", metavar="STATE,...", help="Only groups in these states: stable, empty, ...")
 ]
 Kinds = Annotated[
-    str | None, typer.Option("--type", metavar="TYPE,...", help="Only these: classic, consumer, share, streams.")
+    str | None,
+    typer.Option("--type", "--group-type", metavar="TYPE,...", help="Only these: classic, consumer, share, streams."),
 ]
 Topics = Annotated[
     list[str] | None,
-    typer.Option("--topic", metavar="TOPIC[:0,1]", help="A topic, or some of its partitions. May be repeated."),
+    typer.Option(
+        "--topic", "--input-topic", metavar="TOPIC[:0,1]", help="A topic, or some of its partitions. May be repeated."
+    ),
 ]
 
 

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from logctl.admin.positions import Place
     from logctl.cli.session import Session
 
-AllTopics = Annotated[bool, typer.Option("--all-topics", help="Every topic that the group has a position in.")]
+AllTopics = Annotated[
+    bool, typer.Option("--all-topics", "--all-input-topics", help="Every topic that the group has a position in.")
+]
 ResetWord = Annotated[bool, typer.Option("--reset-offsets", hidden=True)]
 Execute = Annotated[
     bool, typer.Option("--execute", hidden=True, help="As kafka-consumer-groups takes it; without --dry-run so anyway.")

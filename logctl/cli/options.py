@@ -44,7 +44,9 @@ CommandConfig = Annotated[
 ]
 Properties = Annotated[
     list[str] | None,
-    typer.Option("-X", metavar="NAME=VALUE", help="A client property, by Apache's name. May be repeated."),
+    typer.Option(
+        "-X", "--command-property", metavar="NAME=VALUE", help="A client property, by Apache's name. May be repeated."
+    ),
 ]
 Timeout = Annotated[
     str, typer.Option("--timeout", metavar="DURATION", help="Time for everything the command does: 30, 500ms, 2m.")
