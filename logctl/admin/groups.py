@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from logctl.admin.coordinators import Coordinators, newest
 from logctl.admin.deadline import Backoff, Deadline
