@@ -135,7 +135,8 @@ class CloneOffsets(NamedTuple):
         current = positions(target)
         new = {at: offset for at, offset in held.items() if current.get(at) != offset}
         if not new:
-            return Plan(title, notes=(f"group {self.target} is there already",), cluster_id=snapshot.cluster_id)
+            note = f"group {self.target} is where {self.source} is already"
+            return Plan(title, notes=(note,), cluster_id=snapshot.cluster_id)
         sentence = f"put group {self.target} where group {self.source} is: {moves_text(current, new)}"
         change, step = moving(self.target, target, new, sentence)
         warnings: tuple[str, ...] = ()

@@ -119,7 +119,7 @@ class ResetGroups(NamedTuple):
             current = positions(state)
             new = {at: offset for at, offset in wanted.items() if current.get(at) != offset}
             if not new:
-                notes.append(f"group {name} is there already")
+                notes.append(f"group {name} is at these offsets already")
                 continue
             if state is None:
                 hint = unknown_group(name, self.existing).hint if near_names(name, self.existing) else ""

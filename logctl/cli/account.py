@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Mapping
 from typing import Any, Final
 
 from logctl.admin.executor import (
@@ -23,6 +24,7 @@ from logctl.cli import output
 from logctl.cli.output import Format, Progress
 from logctl.errors import DeadlineExceeded, LogctlError
 
+_FEW: Final = 6
 _EVERY_S: Final = 1.0
 _LINES_EVERY: Final = 10
 """Where lines cannot be written over, one in so many."""
@@ -177,4 +179,12 @@ def _past(event: Verified) -> str:
     configs = seen.get("configs", {})
     named = configs if change.before is None else (change.after or {}).get("configs", {})
     said += [f"{key}={configs[key]}" if key in configs else f"{key} back to its default" for key in named]
+    said += _positions_and_limits(change.after)
     return f"{verb} {change.resource}" + (f": {', '.join(said)}" if said else "")
+
+
+def _positions_and_limits(after: Mapping[str, Any]) -> list[str]:
+    """A few of the many that a group's or a quota's change decides: ['orders-0=5', 'no producer_byte_rate']."""
+    pairs = {**after.get("offsets", {}), **after.get("limits", {})}
+    told = [f"no {name}" if value is None else f"{name}={value}" for name, value in pairs.items()]
+    return told[:_FEW] + ([f"and {len(told) - _FEW} more"] if len(told) > _FEW else [])

@@ -128,11 +128,15 @@ def lay_out(view: View, layout: Layout) -> None:
     if nested is None or layout.form not in (Format.TABLE, Format.WIDE):
         write(laid_out(view, layout))
         return
+    shown = 0
     view = _sorted(view, layout.sort) if layout.sort else view
-    for number, block in enumerate(_blocks(view, nested, _chosen(view, layout), layout.headers)):
-        write(f"\n{block}" if number else block)
-        if number == 0:
+    for block in _blocks(view, nested, _chosen(view, layout), layout.headers):
+        write(f"\n{block}" if shown else block)
+        shown += 1
+        if shown == 1:
             flush()
+    if not shown and not view.errors:
+        note(f"no {view.noun}")
 
 
 def laid_out(view: View, layout: Layout) -> str:

@@ -74,7 +74,7 @@ def test_each_way_of_resetting(operation: ResetGroups, new: int, warning: str) -
 
 def test_what_is_there_already_is_left_out() -> None:
     plan = reset(To.CURRENT).plan(seen(g=group(t_0=20)))
-    assert (plan.steps, plan.notes) == ((), ("group g is there already",))
+    assert (plan.steps, plan.notes) == ((), ("group g is at these offsets already",))
     some = reset(To.EARLIEST, places=None).plan(seen(g=group(t_0=10, t_1=5)))
     assert moved(some) == {"g": {"t-1": 0}}
 

@@ -313,8 +313,8 @@ def test_a_reset_is_previewed_planned_and_can_be_narrowed(logctl: Logctl, group:
     logctl("group", "reset", "--plan", str(plan), "-y")
     assert group.committed.look() == {0: 5, 1: 0}
     again = logctl(*only_one, "--execute", "-y")
-    assert f"group {group.name} is there already" in again.err
-    assert logctl(*only_one[:4], "--all-topics", "--to-current", "-y").err.count("is there already") == 1
+    assert f"group {group.name} is at these offsets already" in again.err
+    assert logctl(*only_one[:4], "--all-topics", "--to-current", "-y").err.count("is at these offsets already") == 1
 
 
 def test_positions_go_to_a_file_and_come_back(logctl: Logctl, group: Group, witness: Witness, tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_positions_are_copied_forgotten_and_the_group_deleted(
     logctl("group", "clone-offsets", group.name, canary, "-y")
     held = witness.admin.list_group_offsets([canary])[canary]
     assert {place.partition: told.offset for place, told in held.items()} == {0: 5, 1: 5}
-    assert "is there already" in logctl("group", "clone-offsets", group.name, canary, "-y").err
+    assert f"is where {group.name} is already" in logctl("group", "clone-offsets", group.name, canary, "-y").err
     logctl("group", "delete-offsets", canary, "--topic", f"{group.topic}:0", "-y")
     assert column(lag(logctl, canary), "partition") == [1]
     logctl("group", "delete", f"{canary}*", "-y")
