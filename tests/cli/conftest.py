@@ -1,4 +1,8 @@
-"""The shell as its user meets it: real processes, a real node of each engine, a fresh topic for each story."""
+"""The shell as its user meets it: a real node, a fresh topic for each story.
+
+Commands of the `logctl` fixture run in this process, as those of tests/peers/behaviour do: a story is about what they
+say. What only a process can show (pipes, signals, terminals, a file descriptor that ends) takes `run` or `command`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,10 @@ from typing import NamedTuple
 
 import pytest
 from support.engines import ENGINES, Node, started
+from support.worlds import run_here
+
+AT_ONCE = {"group.initial.rebalance.delay.ms": "0"}
+"""A first member does not wait for others."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -38,7 +46,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
         def call(engine: str) -> Node:
             if engine not in made:
-                made[engine] = at_the_end.enter_context(started(engine, tmp_path_factory.mktemp(engine)))
+                made[engine] = at_the_end.enter_context(started(engine, tmp_path_factory.mktemp(engine), AT_ONCE))
             return made[engine]
 
         yield call
@@ -86,11 +94,12 @@ Logctl = Callable[..., Done]
 
 @pytest.fixture
 def logctl(bootstrap: str) -> Logctl:
-    """`logctl("topic", "list")` runs it against the story's node."""
+    """`logctl("topic", "list")` runs it against the story's node, in this process."""
 
     def call(*arguments: str, stdin: bytes | str = b"", env: Mapping[str, str] | None = None) -> Done:
         given = stdin.encode() if isinstance(stdin, str) else stdin
-        return run(*arguments, bootstrap=bootstrap, stdin=given, env=env)
+        done = run_here(*arguments, stdin=given, env=environment(bootstrap, env))
+        return Done(done.code, done.out, done.err)
 
     return call
 

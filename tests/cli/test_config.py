@@ -1,4 +1,4 @@
-"""logctl config, and topic add-partitions, on our node and on Apache Kafka."""
+"""logctl config, and topic add-partitions, on our node, to the letter; tests/peers/behaviour has every world."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 import pytest
 from cli.conftest import Logctl, make_topic
-
-pytestmark = pytest.mark.on_both
 
 
 def test_a_setting_is_set_shown_and_put_back(logctl: Logctl, topic: str) -> None:
@@ -86,30 +84,6 @@ def test_apaches_way_to_write_it_is_understood(logctl: Logctl, topic: str) -> No
     assert logctl("config", "set", *entity, "retention.ms=5").code == 0
     assert logctl("config", "get", *entity, "retention.ms").out == "5\n"
     assert logctl("config", "list", "--entity-type", "brokers", "--entity-default").code == 0
-
-
-def test_a_group_has_settings(logctl: Logctl, name: str) -> None:
-    assert logctl("config", "set", "--group", name, "consumer.session.timeout.ms=50000").code == 0
-    assert logctl("config", "get", "--group", name, "consumer.session.timeout.ms").out == "50000\n"
-
-
-@pytest.mark.parametrize("dry", [[], ["--dry-run"]])
-@pytest.mark.parametrize(
-    ("entity", "setting", "kafka_says"),
-    [
-        ("topic", "retention.ms=soon", "INVALID_CONFIG"),
-        ("topic", "no.such.setting=1", "INVALID_CONFIG"),
-        ("broker", "log.retention.ms=soon", "INVALID_REQUEST"),
-        ("broker", "log.dirs=/elsewhere", "INVALID_REQUEST"),
-    ],
-)
-def test_what_the_cluster_refuses_is_refused_by_name(
-    logctl: Logctl, topic: str, entity: str, setting: str, kafka_says: str, dry: list[str]
-) -> None:
-    named = ("--topic", topic) if entity == "topic" else ("--broker", "1")
-    refused = logctl("config", "set", *named, setting, *dry)
-    assert (refused.code, refused.out) == (1, "")
-    assert kafka_says in refused.err
 
 
 def test_a_name_that_was_meant_is_suggested(logctl: Logctl, topic: str) -> None:

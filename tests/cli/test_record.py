@@ -1,4 +1,4 @@
-"""logctl record, on our node and on Apache Kafka: what goes in comes out."""
+"""logctl record on our node: what goes in comes out; tests/peers/behaviour tells of other clusters."""
 
 from __future__ import annotations
 
@@ -14,10 +14,6 @@ import pytest
 from cli.conftest import Logctl, command, environment, lines, make_topic, run
 from support.node import running_node
 from support.waiting import wait_until
-
-pytestmark = pytest.mark.on_both
-
-CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 
 
 def kcat(*arguments: str) -> str:
@@ -47,21 +43,6 @@ def test_files_are_read_in_the_order_they_are_named(logctl: Logctl, topic: str, 
     done = logctl("record", "produce", topic, str(tmp_path / "b"), "-", str(tmp_path / "a"), stdin="in\n")
     assert done.code == 0, done.err
     assert logctl("record", "consume", topic).out == "b1\nin\na1\na2\n"
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_every_codec_is_read_by_others_and_by_ourselves(logctl: Logctl, topic: str, bootstrap: str, codec: str) -> None:
-    values = lines(range(1000))
-    assert logctl("record", "produce", topic, "-z", codec, stdin=values).code == 0
-    assert kcat("-C", "-b", bootstrap, "-t", topic, "-e", "-q") == values
-    assert logctl("record", "consume", topic).out == values
-
-
-@pytest.mark.parametrize("codec", CODECS)
-def test_every_codec_of_others_is_read(logctl: Logctl, topic: str, bootstrap: str, codec: str, tmp_path: Path) -> None:
-    (tmp_path / "values").write_text(lines(range(1000)))
-    kcat("-P", "-b", bootstrap, "-t", topic, "-z", codec, "-l", str(tmp_path / "values"))
-    assert logctl("record", "consume", topic).out == lines(range(1000))
 
 
 @pytest.mark.parametrize(

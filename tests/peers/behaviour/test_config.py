@@ -171,6 +171,9 @@ def test_secrets_come_from_elsewhere_and_are_shown_nowhere(
 
 def test_what_cannot_be_is_refused_by_name(logctl: Logctl, topic: str) -> None:
     assert "INVALID_CONFIG" in logctl("config", "set", "--topic", topic, "retention.ms=many", code=1).err
+    for setting in ("log.retention.ms=soon", "log.dirs=/elsewhere"):
+        for dry in ([], ["--dry-run"]):
+            assert "INVALID_REQUEST" in logctl("config", "set", "--broker", "1", setting, *dry, code=1).err
     assert "did you mean retention.ms" in logctl("config", "get", "--topic", topic, "retention.sm", code=1).err
     assert f"did you mean {topic}" in logctl("config", "set", "--topic", f"{topic}x", "segment.ms=70000", code=1).err
     assert "no topic matches" in logctl("config", "list", "--topic", "no-such-*", code=1).err

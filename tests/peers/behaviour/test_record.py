@@ -128,6 +128,19 @@ def test_records_of_others_are_read(world: World, logctl: Logctl, fresh: Fresh) 
     ]
 
 
+@pytest.mark.parametrize("codec", ["none", "gzip", "snappy", "lz4", "zstd"])
+def test_every_codec_is_written_for_others_and_read_of_others(
+    world: World, logctl: Logctl, fresh: Fresh, tmp_path: Path, codec: str
+) -> None:
+    name, values = fresh(codec), "".join(f"{number}\n" for number in range(1000))
+    logctl("topic", "create", name, "--partitions", "1")
+    logctl("record", "produce", name, "-z", codec, stdin=values)
+    assert kcat(world, "-C", "-t", name, "-e", "-q") == values
+    (tmp_path / "values").write_text(values)
+    kcat(world, "-P", "-t", name, "-z", codec, "-l", str(tmp_path / "values"))
+    assert logctl("record", "consume", name).out == values * 2
+
+
 # -- what is written -------------------------------------------------------------------------------------------------
 
 

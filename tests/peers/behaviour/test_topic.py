@@ -72,6 +72,26 @@ def test_one_that_exists_keeps_the_others_from_being_created(logctl: Logctl, fre
     assert other in witness.admin.list_topics()
 
 
+@pytest.mark.parametrize(
+    ("flags", "kafka_says"),
+    [
+        (["--replication-factor", "9"], "INVALID_REPLICATION_FACTOR"),
+        (["--config", "retention.ms=soon"], "INVALID_CONFIG"),
+        (["--config", "no.such.setting=1"], "INVALID_CONFIG"),
+        (["--replica-assignment", "99"], "INVALID_REPLICA_ASSIGNMENT"),
+    ],
+)
+def test_what_the_cluster_refuses_is_refused_by_name_in_earnest_and_in_rehearsal(
+    logctl: Logctl, fresh: Fresh, flags: list[str], kafka_says: str
+) -> None:
+    name = fresh("refused")
+    for dry in ([], ["--dry-run"]):
+        done = logctl("topic", "create", name, *flags, *dry, code=1)
+        assert done.out == ""
+        assert f"error: cannot create topic {name}: {kafka_says}: " in done.err
+    logctl("topic", "describe", name, code=1)
+
+
 def test_of_three_topics_one_that_is_refused_leaves_the_others(
     logctl: Logctl, fresh: Fresh, witness: Witness, world: World
 ) -> None:
