@@ -16,6 +16,7 @@ from logctl.engine.broker.appends import Appends
 from logctl.engine.broker.broker import Broker
 from logctl.engine.broker.config_news import news
 from logctl.engine.broker.fetch_sessions import FetchSessions
+from logctl.engine.broker.fetcher import Pace
 from logctl.engine.broker.life import Life
 from logctl.engine.broker.log_dirs import LogDir
 from logctl.engine.broker.metadata import Metadata
@@ -154,6 +155,8 @@ class Assembly:
         metadata = self.metadata
         self._take_dynamic_settings(metadata.image)
         self.replicas.start(metadata.image, self._clock())
+        if self.broker.life is not None:
+            self.broker.copy_replicas(copying_pace(self.settings))
         self.broker.groups.start(metadata.image, metadata.applied_offset, self._clock())
         metadata.listeners.append(self._image_changed)
 
@@ -264,7 +267,17 @@ def controller_rules(settings: Settings, cluster_id: str) -> Rules:
         check_broker_config=dynamic_settings.check,
         broker_list_default=dynamic_settings.list_default,
         limit=settings.integer,
-        most_replicas=1 if len(settings.voters) > 1 else None,
+    )
+
+
+def copying_pace(settings: Settings) -> Pace:
+    """What the settings say about following."""
+    return Pace(
+        wait_max_ms=settings.integer("replica.fetch.wait.max.ms"),
+        min_bytes=settings.integer("replica.fetch.min.bytes"),
+        max_bytes=settings.integer("replica.fetch.response.max.bytes"),
+        partition_max_bytes=settings.integer("replica.fetch.max.bytes"),
+        longest_pause_ms=settings.integer("replica.fetch.backoff.ms"),
     )
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka import KafkaConsumer, KafkaProducer
 from support.node import Node
@@ -103,10 +102,3 @@ def test_a_client_may_not_speak_as_a_voter(nodes: dict[int, Node]) -> None:
         address = client.entrance(Deadline(10))
         with pytest.raises(NotOffered, match="does not offer Vote"):
             client.ask(address, VoteRequest(), Deadline(10))
-
-
-def test_more_replicas_than_are_kept_are_refused(nodes: dict[int, Node]) -> None:
-    admin = AdminClient({"bootstrap.servers": bootstrap(nodes)})
-    refused = admin.create_topics([NewTopic("replicated", 1, 3)])["replicated"]
-    with pytest.raises(KafkaException, match="do not copy from each other yet"):
-        refused.result(30)

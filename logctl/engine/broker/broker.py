@@ -16,6 +16,7 @@ from logctl.engine.broker.described import Described
 from logctl.engine.broker.forwarding import FORWARDED, Forwarding
 from logctl.engine.broker.groups.coordinator import Groups
 from logctl.engine.broker.producer_ids import ProducerIds
+from logctl.engine.broker.replication import Replication
 from logctl.engine.broker.request import PARKED, Answer, Peer, Request
 from logctl.engine.controller.brokers import fence_broker
 from logctl.engine.controller.decision import Decision
@@ -30,12 +31,15 @@ from logctl.wire.errors import WireError
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Appends
     from logctl.engine.broker.fetch_sessions import FetchSessions
+    from logctl.engine.broker.fetcher import Pace
     from logctl.engine.broker.life import Life
     from logctl.engine.broker.metadata import Metadata
     from logctl.engine.broker.quorum_talk import Done, QuorumTalk, Transport
+    from logctl.engine.broker.replica import Replica
     from logctl.engine.broker.replicas import Replicas
     from logctl.engine.broker.waiting import Waiting
     from logctl.engine.controller.image import Broker as Registered
+    from logctl.engine.controller.image import Image
     from logctl.engine.log.disk import DiskFault
     from logctl.engine.log.log import Log
     from logctl.wire.schema import Message
@@ -89,6 +93,7 @@ class Broker:
         """Where there are other voters; see `join`."""
         self.life: Life | None = None
         self._transport: Transport | None = None
+        self._replication: Replication | None = None
         self._forwarding: Forwarding | None = None
         self._here: dict[Request[Any], Done] = {}
         self._office = -1
@@ -104,6 +109,30 @@ class Broker:
             refuse=self._refuse,
         )
         self.voter = voter
+
+    def copy_replicas(self, pace: Pace) -> None:
+        """The logs are open: copy what other nodes lead, and watch who copies from this one."""
+        assert self._transport is not None
+        self._replication = Replication(
+            self.replicas, self._transport, self, pace, lambda: self.settings.integer("replica.lag.time.max.ms")
+        )
+
+    def note_follower(self, replica: Replica, broker_id: int) -> None:
+        """A follower has asked a replica that this node leads."""
+        if self._replication is not None:
+            self._replication.noted(replica, broker_id)
+
+    @property
+    def image(self) -> Image:
+        return self.metadata.image
+
+    @property
+    def broker_epoch(self) -> int:
+        """The epoch under which this broker is registered now; -1 before."""
+        return self.life.epoch if self.life is not None else -1
+
+    def clock(self) -> int:
+        return self.metadata.clock()
 
     def handle(self, request: Request[Any], now_ms: int) -> Answer:
         """The answer, or None when the connection must be closed (the diary says why)."""
@@ -202,6 +231,8 @@ class Broker:
             self._forwarding.tick(now_ms)
         if self.life is not None:
             self.life.advance(now_ms)
+        if self._replication is not None:
+            self._replication.advance(now_ms)
 
     def _govern(self, now_ms: int) -> None:
         """Leader of the quorum: fence the brokers that are not heard of any more."""
@@ -247,8 +278,7 @@ class Broker:
         rooms: list[Any] = [self.appends, self.waiting, self.replicas, self.groups, self.metadata]
         if self._transport is not None:
             rooms += [self.voter, self._forwarding]
-        if self.life is not None:
-            rooms.append(self.life)
+        rooms += [room for room in (self.life, self._replication) if room is not None]
         dues = [due for room in rooms if (due := room.next_deadline_ms()) is not None]
         if self._office >= 0:
             ends_ms = self.sessions_of_brokers.next_end_ms(self.metadata.image)

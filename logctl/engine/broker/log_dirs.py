@@ -64,6 +64,7 @@ class LogDir:
         self.clean = checkpoints.was_clean_shutdown(disk, path)
         self._recovery_points = self._read(checkpoints.RECOVERY_POINTS)
         self._starts = self._read(checkpoints.LOG_START_OFFSETS)
+        self._marks = self._read(checkpoints.HIGH_WATERMARKS)
 
     def _read(self, name: str) -> checkpoints.Offsets:
         return checkpoints.read_offsets(self.disk, f"{self.path}/{name}", self.notes)
@@ -82,6 +83,10 @@ class LogDir:
     def start_offset(self, place: Place) -> int | None:
         return self._starts.get(place)
 
+    def high_watermark(self, place: Place) -> int:
+        """As it was noted last; 0 when it never was."""
+        return self._marks.get(place, 0)
+
     def knows(self, place: Place) -> bool:
         """Whether the checkpoint tells how far this log is on disk."""
         return place in self._recovery_points
@@ -90,11 +95,12 @@ class LogDir:
         """What the checkpoints say of this log does not hold any more: it is gone, or another has its name."""
         self._recovery_points.pop(place, None)
         self._starts.pop(place, None)
+        self._marks.pop(place, None)
 
     def bounds(self, place: Place) -> Bounds:
         """Of a log that has not been opened since the start. What an orderly stop left is on disk to its end."""
         end = self.recovery_point(place)
-        return Bounds(place, self.start_offset(place) or 0, end, end)
+        return Bounds(place, self.start_offset(place) or 0, end, min(self._marks.get(place, end), end))
 
     def logs(self) -> Iterator[Place]:
         """The logs that lie in the directory, without the metadata log."""

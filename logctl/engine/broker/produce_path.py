@@ -135,6 +135,8 @@ class ProducePath:
                 return GENERAL
             replica = entry.replica
             acks = entry.acks
+            if replica.followers is not None and acks == -1:
+                return GENERAL
             appended = replica.append(view[position:end], acks, now_ms)
         except (IndexError, MalformedMessage, struct.error, WireError):
             return GENERAL

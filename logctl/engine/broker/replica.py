@@ -8,28 +8,32 @@ The log is opened when it is first asked for (`openings.py` says why). Until the
 `__getattr__`, which Python calls for an empty slot alone, opens it: what is used often pays nothing for that.
 
 The high watermark is what readers may see and what acks=all promises. With one replica it is the flushed end of the
-log under the default policy, and the written end with `flush=os`.
+log under the default policy, and the written end with `flush=os`. Where there are others, `followers` (of this leader
+epoch) says how far they are, and the lowest of all in-sync members counts; a follower takes the watermark that its
+leader tells. It never moves back but for a log that is cut. After a restart it begins where the checkpoint has it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
+from logctl.engine.broker.followers import UNKNOWN, Followers
 from logctl.engine.broker.range import Range
 from logctl.engine.broker.waiting import Place
 from logctl.engine.log.config import FOREVER_MS
-from logctl.engine.log.log import CLIENT, COORDINATOR
+from logctl.engine.log.log import CLIENT, COORDINATOR, REPLICATION
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Appends
     from logctl.engine.broker.waiting import Waiting
+    from logctl.engine.controller.image import Partition
     from logctl.engine.log.log import Appended, Log
 
 NOBODY = -1
-_FROM_THE_LOG: Final = ("durable", "high_watermark", "log", "short_of_isr")
+_FROM_THE_LOG: Final = ("durable", "epoch_start", "high_watermark", "log", "short_of_isr")
 
 
 class Replica(Place):
@@ -42,16 +46,21 @@ class Replica(Place):
         "_waiting",
         "awake",
         "durable",
+        "epoch_start",
         "flush_every_batch",
+        "followers",
         "high_watermark",
         "isr",
+        "known_mark",
         "leader_epoch",
         "leader_id",
         "log",
+        "losses",
         "partition",
         "refusal",
         "short_of_isr",
         "size",
+        "told_mark",
         "topic",
         "topic_id",
     )
@@ -79,6 +88,16 @@ class Replica(Place):
         self.high_watermark: int
         self.durable: bool
         self.short_of_isr: bool
+        self.epoch_start: int
+        """Where the log ended when this node began to lead."""
+        self.followers: Followers | None = None
+        """Where there are others who copy from this node."""
+        self.losses = 0
+        """How often something staged did not reach the file."""
+        self.known_mark = 0
+        """The high watermark that the checkpoint has from before the start."""
+        self.told_mark = UNKNOWN
+        """The high watermark of the leader, as this follower was told last."""
         self.leader_id = NOBODY
         self.leader_epoch = -1
         self.isr: tuple[int, ...] = ()
@@ -104,24 +123,60 @@ class Replica(Place):
         self.awake = True
         self._appends.owners[log] = self.flushed
         self.configure()
-        self.high_watermark = log.flushed_end if self.durable else log.written_end
+        own_end = log.flushed_end if self.durable else log.written_end
+        self.high_watermark = own_end if self.size == 1 else max(log.start_offset, min(self.known_mark, own_end))
+        self.epoch_start = log.end_offset
+        if self.followers is not None:
+            log.begin_epoch(self.leader_epoch)
+            self._advance()
 
     # What the image says.
 
-    def lead(self, leader_id: int, leader_epoch: int, isr: Sequence[int], size: int) -> None:
-        """This node (`leader_id`) leads from `leader_epoch` on, with these replicas in sync out of `size`."""
-        self.leader_id, self.leader_epoch = leader_id, leader_epoch
-        self.isr, self.size = tuple(isr), size
+    def lead(self, leader_id: int, partition: Partition, now_ms: int) -> None:
+        """This node (`leader_id`) leads."""
+        begins = self.leader_id != leader_id or self.leader_epoch != partition.leader_epoch
+        self.leader_id, self.leader_epoch = leader_id, partition.leader_epoch
+        self.isr, self.size = partition.isr, len(partition.replicas)
+        if begins:
+            self._begin_reign()
         if self.refusal != errors.KAFKA_STORAGE_ERROR:
             self.refusal = errors.NONE
+        self._know_followers(partition, now_ms)
         self.configure()
+        if self.awake:
+            self._advance()
+            self._waiting.stir(self)
 
-    def follow(self, leader_id: int, leader_epoch: int) -> None:
+    def _begin_reign(self) -> None:
+        self.followers, self.told_mark = None, UNKNOWN
+        if self.awake:
+            self._drop_staged()
+            self.epoch_start = self.log.end_offset
+
+    def _know_followers(self, partition: Partition, now_ms: int) -> None:
+        if len(partition.replicas) == 1:
+            self.followers = None
+            return
+        if self.followers is None:
+            self.followers = Followers(self.leader_id)
+            if self.awake:
+                self.log.begin_epoch(self.leader_epoch)
+        self.followers.arrange(partition.replicas, partition.isr, partition.partition_epoch, now_ms)
+
+    def follow(self, partition: Partition) -> None:
         """Another node leads (or none: -1)."""
-        self.leader_id, self.leader_epoch = leader_id, leader_epoch
+        self.leader_id, self.leader_epoch = partition.leader, partition.leader_epoch
+        self.isr, self.size = partition.isr, len(partition.replicas)
+        self.followers, self.told_mark = None, UNKNOWN
         if self.refusal != errors.KAFKA_STORAGE_ERROR:
             self.refusal = errors.NOT_LEADER_OR_FOLLOWER
         self._waiting.stir(self)
+
+    def _drop_staged(self) -> None:
+        """Copies of an earlier leader's that are not in the file yet: nothing was promised on them."""
+        if self._staged:
+            self._appends.staged.remove(self)
+            self.discarded()
 
     def configure(self) -> None:
         """The log's configuration, or the in-sync set, has changed."""
@@ -152,7 +207,7 @@ class Replica(Place):
         self._appends.forget_log(self, before)
         self._appends.owners[log] = self.flushed
         self.configure()
-        self._see(log.flushed_end)
+        self._advance()
         return before
 
     @property
@@ -199,14 +254,28 @@ class Replica(Place):
             self._staged = True
             self._appends.staged.append(self)
 
+    def copy(self, batches: memoryview, now_ms: int) -> None:
+        """Stage what the leader sent. Raises WireError when it does not go on where the log ends."""
+        self.log.stage(batches, self.leader_epoch, now_ms, REPLICATION)
+        if not self._staged:
+            self._staged = True
+            self._appends.staged.append(self)
+
     def must_wait(self, acks: int, last_offset: int) -> bool:
         """Whether the answer about `last_offset` may leave only after a flush."""
         return acks == -1 and self.durable and self.log.flushed_end <= last_offset
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether others copy it: then nobody may be answered with a flush alone, for a member may join before."""
+        return self.followers is not None
 
     def written(self, now_ms: int) -> None:
         """The staged batches are in the file."""
         self._staged = False
         log = self.log
+        if self.followers is not None:
+            self._waiting.stir(self)
         if self.durable:
             self._appends.dirty.add(log)
             return
@@ -214,11 +283,12 @@ class Replica(Place):
             self._appends.dirty.add(log)
         elif log.config.flush_ms < FOREVER_MS:
             self._appends.flush_at(self, now_ms + log.config.flush_ms)
-        self._see(log.written_end)
+        self._advance()
 
     def discarded(self) -> None:
         """The staged batches did not reach the file and are forgotten."""
         self._staged = False
+        self.losses += 1
         self.log.discard_staged()
         self._waiting.stir(self)
 
@@ -226,12 +296,61 @@ class Replica(Place):
         """The log's `flushed_end` has moved."""
         self._appends.forget_timer(self)
         if self.durable:
-            self._see(self.log.flushed_end)
+            self._advance()
 
-    def _see(self, end: int) -> None:
+    # The high watermark.
+
+    @property
+    def own_end(self) -> int:
+        """What this node holds as the policy has it: flushed, or written."""
+        return self.log.flushed_end if self.durable else self.log.written_end
+
+    @property
+    def is_established(self) -> bool:
+        """Whether all from before this node began to lead is known to be on every in-sync member (KIP-207)."""
+        return self.followers is None or self.high_watermark >= self.epoch_start
+
+    def _advance(self) -> None:
+        """Some member has more than before, or fewer count: look how far all of them are."""
+        end = self.log.flushed_end if self.durable else self.log.written_end
+        if self.followers is not None:
+            end = self.followers.watermark(end)
+        elif self.size > 1:
+            end = min(end, self.told_mark)
         if end > self.high_watermark:
             self.high_watermark = end
             self._waiting.stir(self)
+
+    def follower_asked(self, broker_id: int, broker_epoch: int, offset: int, start_offset: int, now_ms: int) -> None:
+        """A follower has everything below `offset`. Raises WireError for a node that holds no replica."""
+        progress = self.followers.members.get(broker_id) if self.followers is not None else None
+        if progress is None:
+            raise WireError(errors.NOT_LEADER_OR_FOLLOWER, f"Broker {broker_id} holds no replica of this partition")
+        moved = offset != progress.offset
+        progress.asked(offset, start_offset, broker_epoch, self.log.written_end, now_ms)
+        if moved:
+            self._advance()
+
+    def watermark_may_move(self) -> None:
+        """Fewer members count than before."""
+        self._advance()
+
+    def leader_told(self, high_watermark: int) -> None:
+        """The leader's high watermark: it holds here as far as this log reaches."""
+        self.told_mark = high_watermark
+        self._advance()
+
+    def cut(self, offset: int) -> None:
+        """This log and the leader's part at `offset`. Durable on return. Raises DiskFault."""
+        self._drop_staged()
+        self.log.truncate_to(offset)
+        self.high_watermark = min(self.high_watermark, self.log.end_offset)
+
+    def begin_anew(self, offset: int, now_ms: int) -> None:
+        """The leader has nothing below `offset` any more. Durable on return. Raises DiskFault."""
+        self._drop_staged()
+        self.log.truncate_fully_at(offset, now_ms)
+        self.high_watermark = offset
 
     # Reading.
 

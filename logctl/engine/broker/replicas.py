@@ -106,6 +106,8 @@ class Replicas:
         self.moves = Moves(disk, self._files, appends, say, new_id, self._moved)
         self.untold: dict[tuple[bytes, int], bytes] = {}
         """(topic id, partition) -> directory id of replicas that lie where the image does not have them yet."""
+        self.reseated: dict[Replica, None] | None = None
+        """Where somebody asks: replicas that lead or follow otherwise than before, or are given up."""
         self._retention_due_ms = 0
         self._checkpoint_due_ms = 0
         self.obey(rules)
@@ -205,9 +207,11 @@ class Replicas:
 
     def _take_office(self, replica: Replica, partition: Partition) -> None:
         if partition.leader == self._node_id:
-            replica.lead(self._node_id, partition.leader_epoch, partition.isr, len(partition.replicas))
+            replica.lead(self._node_id, partition, self._now_ms)
         else:
-            replica.follow(partition.leader, partition.leader_epoch)
+            replica.follow(partition)
+        if self.reseated is not None:
+            self.reseated[replica] = None
 
     # Opening and giving up.
 
@@ -254,6 +258,8 @@ class Replicas:
             waiting=self._waiting,
             flush_every_batch=self._rules.flush_every_batch,
         )
+        replica.size = len(partition.replicas)
+        replica.known_mark = directory.high_watermark(place)
         home = self._by_name[topic.name, number] = Home(replica, directory)
         try:
             if not self._openings.may_wait(place, directory, found=found is not None):
@@ -357,6 +363,8 @@ class Replicas:
     def _give_up(self, home: Home, now_ms: int) -> None:
         replica, directory = home
         replica.close_off()
+        if self.reseated is not None:
+            self.reseated[replica] = None
         directory.held -= 1
         directory.forget(home.place)
         self.moves.cancel(replica)
@@ -493,6 +501,11 @@ class Replicas:
         log.checkpoint()
         if log.recovery_point < log.written_end:
             self._appends.dirty.add(log)
+
+    def save_recovery_point(self, replica: Replica) -> None:
+        """A log was cut: note at once how far it is on disk, before anything is appended to it. Raises DiskFault."""
+        directory = self.home_of(replica)
+        directory.note_arrival(self._bounds(directory))
 
     def save_start_offsets(self, moved: Iterable[Replica]) -> None:
         """Note where the logs of these replicas begin, so that a crash does not move it back. Raises DiskFault."""

@@ -74,6 +74,10 @@ class Waiting:
         if place.watchers is not None:
             self._stirred.update(place.watchers)
 
+    def look_at(self, parked: Parked) -> None:
+        """What it waits for may be there already: try it at the next `settle`."""
+        self._stirred[parked] = None
+
     def settle(self, now_ms: int) -> None:
         """Try every stirred request once."""
         while self._stirred:

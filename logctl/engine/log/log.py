@@ -272,6 +272,12 @@ class Log(Tail):
                     return found
         return found
 
+    def begin_epoch(self, leader_epoch: int) -> None:
+        """What follows from here on is of this epoch, though nothing may follow: who asks where an earlier epoch ended
+        is told so (KIP-101)."""
+        self.epochs.assign(leader_epoch, self.end_offset)
+        self._last_epoch = self.epochs.latest
+
     # ---- cutting ----
 
     def truncate_to(self, offset: int) -> None:
@@ -281,6 +287,8 @@ class Log(Tail):
         """
         self.discard_staged()
         if offset >= self.end_offset:
+            self.epochs.truncate_from_end(offset)
+            self._last_epoch = self.epochs.latest
             return
         if offset < self._history.segments[0].base:
             self.truncate_fully_at(offset, self._active.created_ms)

@@ -107,7 +107,7 @@ class CommitPath:
         end = stop - where
         key = bytes(view[start : start + 4]) + bytes(view[start + 8 : end])
         entry = self._entries.get(key)
-        if entry is None:
+        if entry is None or entry.home.replica.is_shared:
             return GENERAL
         if view[start + 3] >= _EPOCH_FROM:
             offset, leader_epoch = _OFFSET_AND_EPOCH.unpack_from(view, end)

@@ -12,10 +12,13 @@ Errors: those of a session stand in the response itself (from version 7 on), tho
 version 16 on with the leader to ask instead (KIP-951). A client that says from which epoch its last record was (from
 version 12 on, KIP-595) is told where its history parts from ours.
 
-On the listener between nodes it is the metadata log that is asked for (`quorum_talk.py`).
+On the listener between nodes it is the metadata log that is asked for (`quorum_talk.py`), or a follower copies what it
+holds: it reads up to the end of what is written, and the offset it asks from tells how far it is (`followers.py`). Its
+broker epoch must be the one it is registered with: STALE_BROKER_EPOCH otherwise. Where its offset lies outside of the
+log, it is told with the error where the log begins.
 
-Not implemented: followers (a request with a replica id is answered with NOT_LEADER_OR_FOLLOWER, because no replica is
-assigned to another node yet), and reading from the nearest replica (`rack_id` is accepted and means nothing).
+Not implemented: reading from the nearest replica (`rack_id` is accepted and means nothing). Clients that claim to be a
+replica are answered with NOT_LEADER_OR_FOLLOWER.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from logctl.engine.broker.fetch_sessions import Context, Read, Wanted
 from logctl.engine.broker.locate import leader_of, replica_of, topic_name
+from logctl.engine.broker.metadata_store import TOPIC_ID as METADATA_TOPIC_ID
 from logctl.engine.broker.range import Range
 from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.request import PARKED, Answer, Request
@@ -36,6 +40,7 @@ from logctl.wire.messages.fetch import (
     AbortedTransaction,
     EpochEndOffset,
     FetchableTopicResponse,
+    FetchPartition,
     FetchRequest,
     FetchResponse,
     LeaderIdAndEpoch,
@@ -67,10 +72,12 @@ _UNDEFINED: Final = -1
 def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answer:
     body = request.body
     if request.peer.is_node:
-        told = broker.voter.fetch(request, now_ms)
-        return PARKED if told is None else told
+        if any(topic.topic_id == METADATA_TOPIC_ID for topic in body.topics):
+            told = broker.voter.fetch(request, now_ms)
+            return PARKED if told is None else told
+        _check_broker(broker, body)
     context = broker.sessions.begin(body, by_id=request.version >= _TOPIC_ID_FROM, now_ms=now_ms)
-    fetching = Fetching(broker, request, context)
+    fetching = Fetching(broker, request, context, now_ms)
     fetching.read()
     if body.max_wait_ms <= 0 or fetching.enough:
         return fetching.answer(now_ms)
@@ -78,11 +85,20 @@ def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answe
     return PARKED
 
 
+def _check_broker(broker: Broker, body: FetchRequest) -> None:
+    """Raises WireError unless the follower is a broker as it is registered now."""
+    registered = broker.metadata.image.brokers.get(body.replica_state.replica_id)
+    if registered is None or registered.epoch != body.replica_state.replica_epoch:
+        raise WireError(errors.STALE_BROKER_EPOCH)
+
+
 class Fetching:
     """One fetch: `read` may be called again and again, `answer` once."""
 
-    def __init__(self, broker: Broker, request: Request[FetchRequest], context: Context) -> None:
+    def __init__(self, broker: Broker, request: Request[FetchRequest], context: Context, now_ms: int) -> None:
         self.request = request
+        self.follower = request.body.replica_state.replica_id if request.peer.is_node else _NOT_A_REPLICA
+        self._now_ms: int | None = now_ms
         self.replicas: list[Replica] = []
         self.broker = broker
         self._context = context
@@ -111,6 +127,7 @@ class Fetching:
             if told.error_code or told.diverging_epoch.epoch >= 0:
                 self._urgent = True
             self._results.append((wanted, told))
+        self._now_ms = None
 
     def answer(self, now_ms: int) -> FetchResponse:
         """The response to what was read last."""
@@ -133,8 +150,8 @@ class Fetching:
         asked = wanted.asked
         replica = self._find(wanted)
         replica.check_serving(asked.current_leader_epoch)
-        if _replica_id(self.request.body) != _NOT_A_REPLICA:
-            raise WireError(errors.NOT_LEADER_OR_FOLLOWER, "This node has no replica that follows another")
+        if _replica_id(self.request.body) != self.follower:
+            raise WireError(errors.NOT_LEADER_OR_FOLLOWER, "Replicas are copied over the listener between nodes")
         self.replicas.append(replica)
         if asked.last_fetched_epoch >= 0:
             diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
@@ -143,13 +160,24 @@ class Fetching:
         stable = replica.last_stable_offset
         committed = self.request.body.isolation_level == READ_COMMITTED
         up_to = stable if committed else replica.high_watermark
+        if self.follower != _NOT_A_REPLICA:
+            up_to = replica.log.written_end
         room = min(asked.partition_max_bytes, max(0, self._max_bytes - self._bytes))
         found = replica.read(asked.fetch_offset, room, up_to, not self._bytes)
+        if self.follower != _NOT_A_REPLICA:
+            self._note_progress(replica, asked)
         if found is None:
             return _told(replica, asked.partition, stable, [] if committed else None, None)
         self._bytes += found.length
         aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
         return _told(replica, asked.partition, stable, aborted, found)
+
+    def _note_progress(self, replica: Replica, asked: FetchPartition) -> None:
+        """Once for a question, however often it is tried. Raises WireError for a broker that holds no replica."""
+        if self._now_ms is not None:
+            epoch = self.request.body.replica_state.replica_epoch
+            replica.follower_asked(self.follower, epoch, asked.fetch_offset, asked.log_start_offset, self._now_ms)
+            self.broker.note_follower(replica, self.follower)
 
     def _find(self, wanted: Wanted) -> Replica:
         broker = self.broker
@@ -163,6 +191,8 @@ class Fetching:
         told = PartitionData(
             wanted.asked.partition, error.code, high_watermark=-1, aborted_transactions=aborted, records=b""
         )
+        if self.follower != _NOT_A_REPLICA and error.code == errors.OFFSET_OUT_OF_RANGE:
+            told.log_start_offset = self._find(wanted).log.start_offset
         if self.request.version >= _LEADER_TOLD_FROM and error.code in _LEADER_MOVED:
             name = topic_name(self.broker.metadata.image, wanted.name, wanted.topic_id)
             leader = leader_of(self.broker, self.request, name, wanted.asked.partition)

@@ -107,6 +107,8 @@ def _answer(
             raise WireError(errors.UNSUPPORTED_VERSION)
         replica = replica_of(broker, topic, asked.partition_index)
         replica.check_serving(asked.current_leader_epoch)
+        if not replica.is_established and asked.timestamp not in (EARLIEST, EARLIEST_LOCAL):
+            raise WireError(errors.OFFSET_NOT_AVAILABLE if request.version >= 5 else errors.LEADER_NOT_AVAILABLE)
         committed = request.body.isolation_level == READ_COMMITTED
         found = _find(replica, asked.timestamp, replica.last_stable_offset if committed else replica.high_watermark)
     except WireError as error:

@@ -2,21 +2,24 @@
 
 Versions 0 to 2 are advertised, because old clients decide by them whether they may compress, and refused, as in Apache.
 acks: 0 is never answered (an error closes the connection), 1 is answered once the batches are written, -1 once they are
-on disk (`log.flush.policy=acks`) or written (`os`). From version 8 on refusals carry a sentence, from 10 on
-NOT_LEADER_OR_FOLLOWER names the leader (KIP-951).
+on disk (`log.flush.policy=acks`) or written (`os`). Where others copy the partition, the answer to -1 is parked until
+the high watermark has passed the batch (`acknowledgements.py`), for `timeout_ms` at most. From version 8 on refusals
+carry a sentence, from 10 on NOT_LEADER_OR_FOLLOWER names the leader (KIP-951).
 
 Not implemented: transactions; a transactional batch is answered with INVALID_TXN_STATE, because nobody can have begun
-the transaction here. `timeout_ms` has no meaning yet: with one replica nobody is waited for but the disk.
+the transaction here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from logctl.engine.broker.acknowledgements import ParkedProduce, Promise
 from logctl.engine.broker.appends import AfterAppend, Lost
 from logctl.engine.broker.locate import leader_of, replica_of, topic_name
 from logctl.engine.broker.replica import Replica
-from logctl.engine.broker.request import Answer, Request
+from logctl.engine.broker.request import PARKED, Answer, Request
 from logctl.engine.controller.names import INTERNAL_TOPICS
 from logctl.engine.log.disk import DiskFault
 from logctl.engine.log.validation import RecordsRefused
@@ -64,6 +67,7 @@ class Outcome(NamedTuple):
     answer: PartitionProduceResponse
     replica: Replica | None
     waits: bool
+    last_offset: int = -1
 
 
 def handle(broker: Broker, request: Request[ProduceRequest], now_ms: int) -> Answer:
@@ -75,6 +79,8 @@ def handle(broker: Broker, request: Request[ProduceRequest], now_ms: int) -> Ans
         for topic in body.topic_data
     ]
     flat = [outcome for _, several in outcomes for outcome in several]
+    if body.acks == -1 and any(one.replica is not None and one.replica.is_shared for one in flat):
+        return _park(broker, request, outcomes, now_ms)
     response = _response(broker, request, [(topic, [one.answer for one in several]) for topic, several in outcomes])
     if body.acks == 0:
         return _unanswered(broker, request, flat)
@@ -84,6 +90,42 @@ def handle(broker: Broker, request: Request[ProduceRequest], now_ms: int) -> Ans
         return _response(broker, request, corrected)
 
     return AfterAppend(response, any(one.waits for one in flat), without, _only(flat))
+
+
+def _park(
+    broker: Broker,
+    request: Request[ProduceRequest],
+    outcomes: list[tuple[TopicProduceData, list[Outcome]]],
+    now_ms: int,
+) -> Answer:
+    """Some of the batches are copied by others: the answer waits for them."""
+    promises = {
+        (place, number): Promise(outcome.replica, outcome.last_offset)
+        for place, (_, several) in enumerate(outcomes)
+        for number, outcome in enumerate(several)
+        if outcome.replica is not None
+    }
+
+    def reply(broken: Mapping[tuple[int, int], WireError]) -> None:
+        answers = []
+        for place, (topic, several) in enumerate(outcomes):
+            errors_of = [broken.get((place, number)) for number in range(len(several))]
+            kept = [_kept(broker, request, one, error) for one, error in zip(several, errors_of, strict=True)]
+            answers.append((topic, kept))
+        broker.reply(request, _response(broker, request, answers))
+
+    parked = ParkedProduce(request, promises, now_ms + max(0, request.body.timeout_ms), reply)
+    broker.waiting.park(parked)
+    broker.waiting.look_at(parked)
+    return PARKED
+
+
+def _kept(
+    broker: Broker, request: Request[ProduceRequest], outcome: Outcome, error: WireError | None
+) -> PartitionProduceResponse:
+    if error is None or outcome.replica is None:
+        return outcome.answer
+    return _with_leader(broker, request, outcome.replica.topic, _failed(outcome.answer.index, error))
 
 
 def refused(request: Request[ProduceRequest], error: WireError) -> ProduceResponse | None:
@@ -126,7 +168,8 @@ def _append(
     answer = PartitionProduceResponse(
         data.index, errors.NONE, appended.base_offset, appended.log_append_time_ms, appended.log_start_offset
     )
-    return Outcome(answer, replica, replica.must_wait(request.body.acks, appended.last_offset))
+    waits = replica.must_wait(request.body.acks, appended.last_offset)
+    return Outcome(answer, replica, waits, appended.last_offset)
 
 
 def _replica_for(broker: Broker, request: Request[ProduceRequest], name: str, partition: int) -> Replica:

@@ -1,0 +1,313 @@
+"""Copying partitions from one leader: what is asked, and what is done with the answer.
+
+Theory of operation
+-------------------
+All partitions that follow one leader share a request, and one request is on its way at a time. It asks each log from
+its end, names the epoch of its last record, and so says two things: what this node has (an offset asked from is a
+promise, so nothing is asked while something copied is not on disk as the policy has it), and where the histories may
+part. The leader's answer for a partition is one of
+
+- records: they are staged, written at the end of the tick, flushed with everybody else's;
+- a parting: the log is cut to where both histories agree, never further than this log's own end of that epoch
+  (KIP-101, KIP-279, KIP-595), and asked again;
+- an offset out of range: the leader's log begins later; this one begins anew there;
+- an error: the partition is left out for a moment that doubles each time. A change of the image ends the pause, since
+  most errors mean that one of both has not heard of a new leader yet;
+- nothing new.
+
+With an answer comes the leader's high watermark and where its log begins.
+
+A fetch session (KIP-227) keeps requests small: after the first, only partitions are named that are asked otherwise than
+before. The session ends with the first answer that fails as a whole, and the next request begins another.
+
+What is on its way when a partition changes hands, or is cut, does not count any more when it arrives: an answer must be
+to the question that would be asked now.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+
+from logctl.engine.log.disk import DiskFault
+from logctl.wire import errors
+from logctl.wire.errors import WireError
+from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic, ForgottenTopic, ReplicaState
+
+if TYPE_CHECKING:
+    from logctl.engine.broker.quorum_talk import Done
+    from logctl.engine.broker.replica import Replica
+    from logctl.wire.schema import Message
+
+LANE: Final = "replica"
+_FIRST_PAUSE_MS: Final = 20
+_BASE_OFFSET_BYTES: Final = 8
+
+Key = tuple[bytes, int]
+
+
+class Pace(NamedTuple):
+    """How much is asked for, and how long is waited (ms)."""
+
+    wait_max_ms: int = 500
+    min_bytes: int = 1
+    max_bytes: int = 10 << 20
+    partition_max_bytes: int = 1 << 20
+    longest_pause_ms: int = 1000
+
+
+class Surroundings(Protocol):
+    """What a fetcher needs of its node."""
+
+    node_id: int
+
+    def clock(self) -> int: ...
+    def broker_epoch(self) -> int: ...
+    def ask(self, node_id: int, request: Message, done: Done) -> None: ...
+    def after_cut(self, replica: Replica) -> None: ...
+    def disk_failed(self, replica: Replica, fault: DiskFault) -> None: ...
+    def say(self, sentence: str) -> None: ...
+
+
+class Question(NamedTuple):
+    """What is asked of one log."""
+
+    leader_epoch: int
+    offset: int
+    last_epoch: int
+    start_offset: int
+
+
+class Copied:
+    """One partition that is copied."""
+
+    __slots__ = ("pause_ms", "replica", "resume_ms")
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.pause_ms = 0
+        self.resume_ms = 0
+
+    @property
+    def key(self) -> Key:
+        return self.replica.topic_id, self.replica.partition
+
+    def question(self) -> Question:
+        """Raises WireError when the log cannot be opened."""
+        log = self.replica.log
+        return Question(self.replica.leader_epoch, log.end_offset, log.leader_epoch, log.start_offset)
+
+    def pause(self, now_ms: int, longest_ms: int) -> None:
+        self.pause_ms = min(longest_ms, max(_FIRST_PAUSE_MS, 2 * self.pause_ms))
+        self.resume_ms = now_ms + self.pause_ms
+
+    def go_on(self) -> None:
+        self.pause_ms = self.resume_ms = 0
+
+
+class Fetcher:
+    """Copies from `leader_id`. `advance` is called at the end of every tick."""
+
+    def __init__(self, leader_id: int, node: Surroundings, pace: Pace) -> None:
+        self.leader_id = leader_id
+        self.pace = pace
+        self._node = node
+        self._copied: dict[Key, Copied] = {}
+        self._asked: dict[Key, Question] = {}
+        """What the session knows, or what was asked last."""
+        self._session_id = 0
+        self._session_epoch = 0
+        self._on_its_way: object | None = None
+        self._unflushed: dict[Replica, None] = {}
+        self._pause_ms = 0
+        self._resume_ms = 0
+
+    @property
+    def is_idle(self) -> bool:
+        """It copies nothing any more."""
+        return not self._copied and self._on_its_way is None
+
+    def add(self, replica: Replica) -> None:
+        """Copy this one too; or, if it is copied already, under the leader epoch that it has now."""
+        copied = self._copied.setdefault((replica.topic_id, replica.partition), Copied(replica))
+        copied.replica = replica
+        copied.go_on()
+
+    def remove(self, replica: Replica) -> None:
+        self._copied.pop((replica.topic_id, replica.partition), None)
+        self._unflushed.pop(replica, None)
+
+    # ---- asking ----
+
+    def advance(self, now_ms: int) -> None:
+        """Ask, when nothing is on its way and all that came is on disk."""
+        if self._on_its_way is not None or now_ms < self._resume_ms or not self._copied:
+            return
+        self._unflushed = {one: None for one in self._unflushed if one.own_end < one.log.end_offset and not one.fenced}
+        if self._unflushed:
+            return
+        questions = self._questions(now_ms)
+        if questions:
+            self._ask(questions)
+
+    def _questions(self, now_ms: int) -> dict[Key, Question]:
+        found = {}
+        for key, copied in self._copied.items():
+            if copied.resume_ms > now_ms or copied.replica.fenced:
+                continue
+            try:
+                if copied.replica.own_end < copied.replica.log.end_offset:
+                    self._unflushed[copied.replica] = None
+                    return {}
+                found[key] = copied.question()
+            except WireError:
+                copied.pause(now_ms, self.pace.longest_pause_ms)
+        return found
+
+    def _ask(self, questions: dict[Key, Question]) -> None:
+        before = self._asked if self._session_id else {}
+        changed = {key: question for key, question in questions.items() if before.get(key) != question}
+        forgotten = [key for key in before if key not in questions]
+        self._asked = questions
+        pace = self.pace
+        request = FetchRequest(
+            replica_state=ReplicaState(replica_id=self._node.node_id, replica_epoch=self._node.broker_epoch()),
+            max_wait_ms=pace.wait_max_ms,
+            min_bytes=pace.min_bytes,
+            max_bytes=pace.max_bytes,
+            session_id=self._session_id,
+            session_epoch=self._session_epoch,
+            topics=[self._topic(topic_id, several) for topic_id, several in _by_topic(changed).items()],
+            forgotten_topics_data=[
+                ForgottenTopic(topic_id=topic_id, partitions=several)
+                for topic_id, several in _by_topic(dict.fromkeys(forgotten)).items()
+            ],
+        )
+        self._on_its_way = mark = object()
+        self._node.ask(self.leader_id, request, lambda response: self._told(mark, response))
+
+    def _topic(self, topic_id: bytes, partitions: list[int]) -> FetchTopic:
+        asked = []
+        for number in partitions:
+            question = self._asked[topic_id, number]
+            asked.append(
+                FetchPartition(
+                    partition=number,
+                    current_leader_epoch=question.leader_epoch,
+                    fetch_offset=question.offset,
+                    last_fetched_epoch=question.last_epoch,
+                    log_start_offset=question.start_offset,
+                    partition_max_bytes=self.pace.partition_max_bytes,
+                )
+            )
+        return FetchTopic(topic_id=topic_id, partitions=asked)
+
+    def next_deadline_ms(self) -> int | None:
+        if self._on_its_way is not None or self._unflushed or not self._copied:
+            return None
+        paused = [copied.resume_ms for copied in self._copied.values()]
+        return max(self._resume_ms, min(paused))
+
+    # ---- being told ----
+
+    def _told(self, mark: object, response: Any) -> None:
+        if self._on_its_way is not mark:
+            return
+        self._on_its_way = None
+        now_ms = self._node.clock()
+        if response is None or response.error_code:
+            self._session_id = self._session_epoch = 0
+            self._pause(now_ms, response)
+            return
+        self._pause_ms = 0
+        self._session_id = response.session_id
+        self._session_epoch = self._session_epoch + 1 if response.session_id else 0
+        for topic in response.responses:
+            for told in topic.partitions:
+                copied = self._copied.get((topic.topic_id, told.partition_index))
+                if copied is not None:
+                    self._take(copied, told, now_ms)
+
+    def _pause(self, now_ms: int, response: Any) -> None:
+        """A session that is gone is begun anew at once; else there is no hurry."""
+        if response is not None and response.error_code in _SESSION_GONE:
+            return
+        self._pause_ms = min(self.pace.longest_pause_ms, max(_FIRST_PAUSE_MS, 2 * self._pause_ms))
+        self._resume_ms = now_ms + self._pause_ms
+
+    def _take(self, copied: Copied, told: Any, now_ms: int) -> None:
+        asked = self._asked.get(copied.key)
+        try:
+            if asked is None or copied.replica.fenced or copied.question() != asked:
+                return
+            self._obey(copied, told, now_ms)
+        except DiskFault as fault:
+            self._node.disk_failed(copied.replica, fault)
+        except WireError as error:
+            replica = copied.replica
+            self._node.say(f"{replica.topic}-{replica.partition} cannot take what node {self.leader_id} sent: {error}")
+            copied.pause(now_ms, self.pace.longest_pause_ms)
+
+    def _obey(self, copied: Copied, told: Any, now_ms: int) -> None:
+        replica = copied.replica
+        if told.error_code == errors.OFFSET_OUT_OF_RANGE and told.log_start_offset > replica.log.end_offset:
+            self._begin_anew(replica, told.log_start_offset, now_ms)
+        elif told.error_code:
+            copied.pause(now_ms, self.pace.longest_pause_ms)
+        elif told.diverging_epoch.epoch >= 0 or told.diverging_epoch.end_offset >= 0:
+            self._part(copied, told.diverging_epoch)
+        else:
+            copied.go_on()
+            if told.records:
+                self._copy(replica, memoryview(bytearray(told.records)), now_ms)
+            replica.leader_told(told.high_watermark)
+            if replica.log.start_offset < told.log_start_offset <= replica.high_watermark:
+                replica.log.delete_before(told.log_start_offset)
+
+    def _copy(self, replica: Replica, batches: memoryview, now_ms: int) -> None:
+        log, begins = replica.log, int.from_bytes(batches[:_BASE_OFFSET_BYTES], "big")
+        if begins < log.end_offset == log.start_offset:
+            # The leader's log begins within a batch.
+            start_offset = log.start_offset
+            replica.begin_anew(begins, now_ms)
+            replica.copy(batches, now_ms)
+            log.delete_before(start_offset)
+        else:
+            replica.copy(batches, now_ms)
+        self._unflushed[replica] = None
+
+    def _part(self, copied: Copied, parting: Any) -> None:
+        replica = copied.replica
+        log = replica.log
+        own_end = log.end_offset_for_epoch(parting.epoch)[1]
+        offset = min(parting.end_offset, own_end) if own_end >= 0 else parting.end_offset
+        end = log.end_offset
+        if offset < replica.high_watermark:
+            self._node.say(
+                f"{replica.topic}-{replica.partition} is cut to offset {offset}, below {replica.high_watermark}, which "
+                f"was acknowledged: node {self.leader_id} leads without it (an unclean election, or a fault)"
+            )
+        replica.cut(offset)
+        self._node.after_cut(replica)
+        if offset < end:
+            name = f"{replica.topic}-{replica.partition}"
+            self._node.say(f"{name} is cut from offset {end} to {offset}, where the log of node {self.leader_id} parts")
+
+    def _begin_anew(self, replica: Replica, offset: int, now_ms: int) -> None:
+        replica.begin_anew(offset, now_ms)
+        self._node.after_cut(replica)
+        name = f"{replica.topic}-{replica.partition}"
+        self._node.say(f"{name} begins anew at offset {offset}: node {self.leader_id} has nothing before")
+
+
+_SESSION_GONE: Final = (
+    errors.FETCH_SESSION_ID_NOT_FOUND,
+    errors.INVALID_FETCH_SESSION_EPOCH,
+    errors.FETCH_SESSION_TOPIC_ID_ERROR,
+)
+
+
+def _by_topic(keys: dict[Key, Any]) -> dict[bytes, list[int]]:
+    found: dict[bytes, list[int]] = {}
+    for topic_id, partition in keys:
+        found.setdefault(topic_id, []).append(partition)
+    return found
