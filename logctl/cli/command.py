@@ -131,13 +131,15 @@ def telling(listing: Listing) -> Callable[[Callable[..., View]], Command]:
 
 def changing(command: Callable[..., Operation]) -> Command:
     """A command that changes something: (session, ...) -> Operation. With --plan FILE the command itself is not called,
-    so what it cannot do without is its own to demand, not Typer's."""
+    so what it cannot do without is its own to demand, not Typer's. A flag `execute` of its own is Apache's word for
+    doing it, and stands for -y."""
 
     def run(common: dict[str, Any], own: dict[str, Any]) -> int | None:
         from logctl.cli.run import carry_out_file, change
         from logctl.cli.session import connected
 
         flags = _change_flags(common)
+        flags = flags._replace(yes=flags.yes or own.get("execute", False))
         with connected(_target(common), common["timeout"]) as session:
             if common["plan_file"] is not None:
                 return carry_out_file(session, common["plan_file"], flags)

@@ -33,9 +33,9 @@ def confirm(plan: Plan, session: Session, *, yes: bool, confirmed: str | None = 
         return False
     _show(plan)
     if ruling.verdict is Verdict.ASK_NAME:
-        _ask_name(ruling.name)
+        _ask_name(ruling.name, session.label)
     else:
-        _ask()
+        _ask(session.label)
     return True
 
 
@@ -46,14 +46,18 @@ def _show(plan: Plan) -> None:
         note(f"and {len(plan.steps) - _STEPS_SHOWN} steps more; --dry-run shows them all")
 
 
-def _ask() -> None:
-    if _answer("Go ahead? [y/N] ").lower() not in ("y", "yes"):
+def _ask(where: str) -> None:
+    if _answer(f"Go ahead{_on(where)}? [y/N] ").lower() not in ("y", "yes"):
         raise Declined("nothing was changed")
 
 
-def _ask_name(name: str) -> None:
-    if _answer(f"Type {neutral(name)} to go ahead: ") != name:
+def _ask_name(name: str, where: str) -> None:
+    if _answer(f"Type {neutral(name)} to go ahead{_on(where)}: ") != name:
         raise Declined("that was not the name; nothing was changed")
+
+
+def _on(where: str) -> str:
+    return f" on {where}" if where else ""
 
 
 def _answer(prompt: str) -> str:

@@ -22,7 +22,7 @@ AllTopics = Annotated[
 ]
 ResetWord = Annotated[bool, typer.Option("--reset-offsets", hidden=True)]
 Execute = Annotated[
-    bool, typer.Option("--execute", hidden=True, help="As kafka-consumer-groups takes it; without --dry-run so anyway.")
+    bool, typer.Option("--execute", hidden=True, help="As -y: how kafka-consumer-groups is told to go ahead.")
 ]
 
 

@@ -311,17 +311,18 @@ def test_what_was_done_in_a_context_is_taken_back_in_it(shell: Shell, name: str)
 @pytest.mark.parametrize(
     ("guard", "answer", "code", "asked"),
     [
-        ("none", "y\n", 0, "Go ahead? [y/N]"),
-        ("none", "\n", 5, "Go ahead? [y/N]"),
-        ("type-name", "{name}\n", 0, "Type {name} to go ahead:"),
-        ("type-name", "yes\n", 5, "Type {name} to go ahead:"),
-        ("none", "\x03", 130, "Go ahead? [y/N]"),
+        ("none", "y\n", 0, "Go ahead on {prod}? [y/N]"),
+        ("none", "\n", 5, "Go ahead on {prod}? [y/N]"),
+        ("type-name", "{name}\n", 0, "Type {name} to go ahead on {prod}:"),
+        ("type-name", "yes\n", 5, "Type {name} to go ahead on {prod}:"),
+        ("none", "\x03", 130, "Go ahead on {prod}? [y/N]"),
     ],
 )
 def test_a_human_is_asked(shell: Shell, name: str, guard: str, answer: str, code: int, asked: str) -> None:
-    shell("context", "add", "prod", "-b", shell.address, "--guard", guard)
+    shell("context", "add", "prod", "-b", shell.address, "--guard", guard, "--colour", "red")
     shell("topic", "create", name)
-    said, ended = at_a_terminal(shell, answer.format(name=name), asked.format(name=name), "topic", "delete", name)
+    prompt = asked.format(name=name, prod="\x1b[1;31mprod\x1b[0m")
+    said, ended = at_a_terminal(shell, answer.format(name=name), prompt, "topic", "delete", name)
     assert ended == code
     assert f"about to delete topic {name}, its 1 partition and every record in it [destructive, no way back]" in said
     assert ("interrupted: nothing was changed" in said) == (code == 130)

@@ -219,6 +219,23 @@ def test_every_form_tells_the_same(logctl: Logctl, bootstrap: str, pair: str, gr
     assert logctl("group", "lag", group, "--no-headers").out.splitlines()[2].split()[:5] == [pair, "0", "1", "3", "2"]
 
 
+# -- reset -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_reset_shows_each_partition_and_goes_ahead_at_a_word(
+    logctl: Logctl, bootstrap: str, pair: str, group: str
+) -> None:
+    commit(bootstrap, group, pair, {0: 1})
+    reset = "group", "reset", "--group", group, "--topic", pair, "--to-latest"
+    titles, *rows = logctl(*reset, "--dry-run", "--execute").out.splitlines()[1:]
+    assert titles.split() == ["GROUP", "TOPIC", "PARTITION", "CURRENT", "NEW", "DELTA"]
+    assert [row.split() for row in rows] == [[group, pair, "0", "1", "3", "+2"], [group, pair, "1", "-", "0", "-"]]
+    asked = logctl(*reset)
+    assert (asked.code, "add -y to go ahead" in asked.err) == (5, True)
+    assert logctl(*reset, "--execute").code == 0
+    assert logctl(*reset, "--dry-run").out == f"group {group} is at these offsets already; nothing to do\n"
+
+
 # -- what is not there -----------------------------------------------------------------------------------------------
 
 
