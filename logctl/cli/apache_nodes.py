@@ -71,11 +71,9 @@ def engine_for(folder: Path, named: str | None, flags: ApacheFlags) -> str:
 
 
 def _check_bundled(flags: ApacheFlags) -> None:
-    if flags.nodes is not None and flags.nodes != 1:
-        raise UsageError(
-            f"the bundled engine runs one node in a folder for now, not {flags.nodes}",
-            f"`logctl up --engine apache --nodes {flags.nodes}` runs a cluster of Apache Kafka",
-        )
+    if flags.nodes is not None and flags.nodes < 1:
+        raise UsageError(f"--nodes {flags.nodes}: a cluster has at least one node")
+    flags = flags._replace(nodes=None)
     if flags.given():
         raise UsageError(f"{flags.given()[0]} is for Apache Kafka's nodes", "add --engine apache, or leave it out")
 

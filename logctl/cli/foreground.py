@@ -159,6 +159,8 @@ def _quick_up(flags: Flags) -> int | None:
     if flags.until_eof:
         return None
     folder = (Path(flags.data) if flags.data else local.data_home()).absolute()
+    if (folder / "nodes.json").exists():
+        return None
     return _guarded(lambda: run_up(folder, port, flags.settings, flags.form))
 
 

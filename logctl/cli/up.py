@@ -54,7 +54,10 @@ EngineName = Annotated[
         "--engine", metavar="logctl|apache", help="Bundled, or Apache Kafka. Without it: what the folder remembers."
     ),
 ]
-Count = Annotated[int | None, typer.Option("--nodes", metavar="N", help="With --engine apache: how many brokers.")]
+Count = Annotated[
+    int | None,
+    typer.Option("--nodes", metavar="N", help="How many, 1 at first; the folder remembers. At most 9 of the bundled."),
+]
 Controllers = Annotated[
     str | None,
     typer.Option(
@@ -100,12 +103,14 @@ def up(
 ) -> None:
     """Run a node on this machine: on loopback, formatted on first use, in the foreground.
 
-    With --ephemeral the node's address is the one line on stdout. With --engine apache these are real brokers of
-    Apache Kafka, as many as --nodes says; nodes of the folder that run already are left running.
+    With --nodes several, at ports one after the other; nodes of the folder that run already are left running. With
+    --ephemeral the node's address is the one line on stdout. With --engine apache these are real brokers of Apache
+    Kafka.
 
     \b
-    Examples, a broker for a test suite and a cluster of Apache Kafka:
+    Examples, a broker for a test suite, three nodes, and a cluster of Apache Kafka:
       logctl up --ephemeral --port 0
+      logctl up --nodes 3 --detach
       logctl up --engine apache --nodes 3 --detach
     """
     from logctl.cli.apache_nodes import ApacheFlags
@@ -143,10 +148,20 @@ def _up_in(
             apache_nodes.start_detached(folder, port, given, log_format, wait_s, flags)
         else:
             apache_nodes.run_nodes(folder, port, given, log_format, flags)
+    elif several(folder, flags.nodes):
+        from logctl.cli.several_nodes import start
+
+        at = DEFAULT_PORT if port is None else port
+        start(folder, flags.nodes, at, given_settings(settings), log_format, wait_s, detach=detach)
     elif not detach:
         run_up(folder, port, settings, log_format)
     elif not runs_already(folder):
         _start_detached(folder, DEFAULT_PORT if port is None else port, settings, log_format, wait_s)
+
+
+def several(folder: Path, count: int | None) -> bool:
+    """Whether the folder holds, or is to hold, several nodes of the bundled engine."""
+    return count not in (None, 1) or (folder / "nodes.json").exists()
 
 
 def _start_detached(folder: Path, port: int, settings: Sequence[str], log_format: str, wait_s: float) -> None:
@@ -249,16 +264,11 @@ def down(
 
 def stop_all(running: Sequence[local.LocalNode], wait_s: float) -> None:
     """Stop these nodes in order, each as its engine wants it, and say so."""
-    from logctl.engine.lifecycle import stop
-
     apache = [node for node in running if node.engine == "apache"]
     if apache:
         from logctl.cli.apache_nodes import stop_nodes
 
         stop_nodes(apache, wait_s)
-    for node in running:
-        if node.engine == "apache":
-            continue
-        begun = time.monotonic()
-        stop(node, wait_s)
-        note(f"node {node.node_id} (process {node.pid}) stopped in {time.monotonic() - begun:.1f} s")
+    from logctl.cli.several_nodes import stop_together
+
+    stop_together([node for node in running if node.engine != "apache"], wait_s)

@@ -164,15 +164,25 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
 
 def stop(node: LocalNode, timeout_s: float) -> None:
     """Stop a running node in order, and wait until it is gone. Raises DeadlineExceeded or OperationFailed."""
+    ask_to_stop(node)
+    wait_for_end(node, timeout_s)
+
+
+def ask_to_stop(node: LocalNode) -> None:
+    """Once: a node that is asked again ends at once. Raises OperationFailed."""
     assert node.pid is not None
     try:
         os.kill(node.pid, signal.SIGTERM)
     except ProcessLookupError:
-        return
+        pass
     except PermissionError:
         raise OperationFailed(
             f"node {node.node_id} (process {node.pid}) belongs to another user", "stop it as that user"
         ) from None
+
+
+def wait_for_end(node: LocalNode, timeout_s: float) -> None:
+    """Until its directory is let go. Raises DeadlineExceeded."""
     deadline = time.monotonic() + timeout_s
     while lock_holder(Path(node.log_dir)) == node.pid:
         if time.monotonic() > deadline:

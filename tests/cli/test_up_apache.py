@@ -50,8 +50,8 @@ def status(data: Path) -> dict[int, dict[str, Any]]:
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (("--nodes", "3"), "error: the bundled engine runs one node in a folder for now, not 3\nhint: `logctl up"),
-        (("--nodes", "3", "--detach"), "error: the bundled engine runs one node in a folder for now, not 3"),
+        (("--nodes", "0"), "error: --nodes 0: a cluster has at least one node"),
+        (("--nodes", "10", "--detach"), "error: --nodes 10: the bundled engine runs 1 to 9 nodes"),
         (("--heap", "1g"), "error: --heap is for Apache Kafka's nodes\nhint: add --engine apache"),
         (("--engine", "redpanda"), "error: --engine is logctl or apache, not 'redpanda'"),
         (("--engine", "apache", "--nodes", "0"), "error: --nodes 0: a cluster has at least one node"),
