@@ -86,11 +86,11 @@ def reading(listing: Listing, *, watch: bool = False) -> Callable[[Callable[...,
 
     def decorate(command: Callable[..., View]) -> Command:
         def run(common: dict[str, Any], own: dict[str, Any]) -> int | None:
-            from logctl.cli.session import connected
-
             if common["schema"]:
                 _print_schema(listing)
                 return None
+            from logctl.cli.session import connected
+
             layout = _layout(common)
             with connected(_target(common), common["timeout"]) as session:
                 if common.get("watch"):

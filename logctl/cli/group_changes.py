@@ -127,7 +127,7 @@ def _ago_ms(text: str) -> int:
     import time
 
     from logctl.admin.group_reset import parse_iso_duration_ms
-    from logctl.cli.options import parse_duration_s
+    from logctl.cli.durations import parse_duration_s
 
     iso = text.strip().lstrip("-").upper().startswith("P")
     span_ms = parse_iso_duration_ms(text) if iso else round(parse_duration_s(text) * 1000)

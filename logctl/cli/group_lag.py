@@ -150,7 +150,7 @@ def lag_command(
       logctl group lag billing --for 30s
     """
     from logctl.admin.group_window import Window
-    from logctl.cli.options import parse_duration_s
+    from logctl.cli.durations import parse_duration_s
 
     judge: Window = session.memory.setdefault("window", Window(parse_duration_s(patience)))
     wanted = selection(groups, named, state, kind)

@@ -10,9 +10,9 @@ import typer
 
 from logctl import local
 from logctl.cli.command import telling
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.foreground import DEFAULT_PORT, check_form, given_settings, run_config
 from logctl.cli.node_listing import register_listing
-from logctl.cli.options import parse_duration_s
 from logctl.cli.output import Column, Listing, View, note
 from logctl.cli.units import size_text
 from logctl.cli.up import (

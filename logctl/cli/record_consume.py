@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from logctl.cli.command import talking
-from logctl.cli.options import parse_duration_s
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.record_options import Isolation, NullValue, Partitions, Start, Stop, as_bytes, topics_of
 from logctl.errors import UsageError
 

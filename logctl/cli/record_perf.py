@@ -16,8 +16,9 @@ import typer
 
 from logctl.cli import output
 from logctl.cli.command import reading
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.exits import Exit
-from logctl.cli.options import Yes, parse_duration_s
+from logctl.cli.options import Yes
 from logctl.cli.output import Column, Listing, View
 from logctl.cli.record_options import Acks, AcksChoice, Compression, CompressionChoice, Idempotent
 from logctl.cli.units import count_text, duration_text, rate_count_text, rate_text

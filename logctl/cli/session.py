@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Cluster
-from logctl.cli.options import parse_duration_s
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.target import Approach, Target, approach
 
 __all__ = ["Session", "Target", "connected"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from logctl.cli.command import changing, reading, required
-from logctl.cli.options import parse_duration_s
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.output import Column, Listing, View
 from logctl.cli.record_offsets import time_text
 from logctl.cli.units import duration_text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from logctl import local
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.foreground import (
     DEFAULT_PORT,
     check_form,
@@ -20,7 +21,6 @@ from logctl.cli.foreground import (
     runs_already,
     sweep,
 )
-from logctl.cli.options import parse_duration_s
 from logctl.cli.output import neutral, note, write
 from logctl.errors import Declined, OperationFailed, UsageError
 

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Final
 
 from logctl.cli import output
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.exits import Exit
-from logctl.cli.options import parse_duration_s
 from logctl.cli.output import Format, Layout, View
 from logctl.errors import LogctlError
 

@@ -16,8 +16,8 @@ from support.scripted import ScriptedCluster, topic_id
 
 from logctl import __version__, errors
 from logctl.cli import main
+from logctl.cli.durations import parse_duration_s
 from logctl.cli.exits import Exit, exit_code_for
-from logctl.cli.options import parse_duration_s
 from logctl.cli.output import neutral, neutral_json, neutral_text
 from logctl.wire.messages.metadata import MetadataResponse, MetadataResponseBroker, MetadataResponseTopic
 
