@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from logctl import __version__
 from logctl.errors import LogctlError
 from logctl.wire.api import API_VERSIONS
-from logctl.wire.connection import ClientConversation
+from logctl.wire.connection import ClientConversation, NotOffered
 
 if TYPE_CHECKING:
     from logctl.engine.event_loop import asyncio
@@ -231,11 +231,16 @@ class _Line:
         return self._sent.popleft().done, response
 
     def _send_waiting(self) -> None:
-        """Raises NotOffered: the peer is of another kind, and the line of no use."""
+        """What the peer does not know is not sent, and answered with None like what was lost."""
         while self._waiting:
-            asked = self._waiting[0]
-            self._outgoing += self._conversation.send(asked.request, asked.version)
-            self._sent.append(self._waiting.popleft())
+            asked = self._waiting.popleft()
+            try:
+                self._outgoing += self._conversation.send(asked.request, asked.version)
+            except NotOffered as refusal:
+                self._peers.note(refusal.message)
+                self._peers.loop.call_soon(self._peers.tell_all, [(asked.done, None)])
+            else:
+                self._sent.append(asked)
         if self._outgoing and self._socket is not None:
             self._write()
 
