@@ -8,8 +8,6 @@ import typer
 
 from logctl.cli.output import Format
 
-
-
 Bootstrap = Annotated[
     str | None,
     typer.Option(
