@@ -33,6 +33,15 @@ class Gathered(NamedTuple):
     def complete(self) -> bool:
         return not self.missing
 
+    def some(self) -> Gathered:
+        """Itself. Raises what went wrong when nobody answered at all: that is no partial answer."""
+        if self.answers or not self.missing:
+            return self
+        errors = list(self.missing.values())
+        if len(errors) == 1:
+            raise errors[0]
+        raise Unreachable("no broker answered: " + "; ".join(error.message for error in errors), errors[0].hint)
+
 
 class Client:
     """Links to the brokers of one cluster. `bootstrap` is where to begin; the rest is learnt from metadata. `access`:

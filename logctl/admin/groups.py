@@ -59,7 +59,8 @@ class Found(NamedTuple):
 
 
 def list_groups(cluster: Cluster, selection: Selection, deadline: Deadline) -> Found:
-    """The groups selected, of every broker; a broker that does not tell is named among the failures."""
+    """The groups selected, of every broker; a broker that does not tell is named among the failures. Raises when none
+    does."""
     from logctl.wire.messages.list_groups import ListGroupsRequest
 
     pending = set(cluster.refresh(deadline).brokers)
@@ -68,6 +69,8 @@ def list_groups(cluster: Cluster, selection: Selection, deadline: Deadline) -> F
     backoff = Backoff()
     while pending:
         gathered = cluster.scatter(dict.fromkeys(pending, ListGroupsRequest()), deadline.at_most(deadline.left_s / 2))
+        if not (groups or failures):
+            gathered.some()
         loading = set()
         for node_id, response in gathered.answers.items():
             if response.error_code == errors.COORDINATOR_LOAD_IN_PROGRESS and not deadline.expired:

@@ -109,6 +109,8 @@ def list_transactions(cluster: Cluster, wanted: Wanted, deadline: Deadline) -> F
     left = set(cluster.brokers)
     while left:
         gathered = cluster.scatter(dict.fromkeys(sorted(left), request), deadline)
+        if not (found.transactions or found.failures):
+            gathered.some()
         found.failures.update({f"broker {node}": error for node, error in gathered.missing.items()})
         loading = {node for node, answer in gathered.answers.items() if answer.error_code in _COME_AGAIN}
         last = patience.expired
