@@ -53,7 +53,7 @@ from logctl.engine.log.log import COORDINATOR, Log
 from logctl.engine.log.segment import OpenFiles
 from logctl.engine.quorum.election_state import FILE_NAME as STATE_FILE
 from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state, encode_state
-from logctl.engine.quorum.messages import Envelope
+from logctl.engine.quorum.messages import NOBODY, Envelope
 from logctl.engine.quorum.raft import LeaderChange, RaftNode, Ready, Timing
 from logctl.errors import OperationFailed
 from logctl.wire import errors
@@ -189,12 +189,18 @@ class Metadata:
     # ---- what others ask ----
 
     @property
+    def has_failed(self) -> bool:
+        """The disk refused something that must be there: among several voters this node is as good as gone until it is
+        started anew. It neither votes nor leads nor follows."""
+        return self.log.failed is not None and len(self.raft.voters) > 1
+
+    @property
     def is_leader(self) -> bool:
-        return self.raft.is_leader
+        return self.raft.is_leader and not self.has_failed
 
     @property
     def leader_id(self) -> int:
-        return self.raft.leader_id
+        return NOBODY if self.has_failed else self.raft.leader_id
 
     @property
     def epoch(self) -> int:
@@ -233,6 +239,8 @@ class Metadata:
 
     def tick(self, now_ms: int) -> None:
         """Whatever is due in the quorum, and a snapshot whose time has come."""
+        if self.has_failed:
+            return
         self.raft.tick(now_ms)
         self._carry_out()
         due_ms = self.snapshots.due_ms()
@@ -240,11 +248,15 @@ class Metadata:
             self._begin_snapshot()
 
     def next_deadline_ms(self) -> int | None:
+        if self.has_failed:
+            return None
         deadlines = (self.raft.deadline_ms, self.snapshots.due_ms())
         return min((due for due in deadlines if due is not None), default=None)
 
     def resign(self) -> None:
         """Leader: give up office in order, so that another voter stands at once."""
+        if self.has_failed:
+            return
         self.raft.resign(self.clock())
         self._carry_out()
 
@@ -252,6 +264,8 @@ class Metadata:
 
     def answer(self, question: Question) -> Reply:
         """What somebody who copies the log is told. Raises DiskFault."""
+        if self.has_failed:
+            return Reply(errors.KAFKA_STORAGE_ERROR, NOBODY, self.epoch)
         snapshots = list_snapshots(self._disk, self._path) if question.offset < self.log.start_offset else []
         reply = answer(self._view, self.raft, question, snapshots[0] if snapshots else None, self.clock())
         self._carry_out()
@@ -259,10 +273,12 @@ class Metadata:
 
     def question(self) -> Question | None:
         """What to ask of the leader now; None when there is nobody to ask, or a flush comes first."""
-        return self._copier.question()
+        return None if self.has_failed else self._copier.question()
 
     def take(self, source: int, reply: Reply) -> None:
         """What node `source` answered. Raises DiskFault, DivergedBelowCommit."""
+        if self.has_failed:
+            return
         if self._copier.take(source, reply, self.applied_offset, self.clock()):
             self.snapshots.appended(len(reply.records), self.clock())
             self._mark_dirty(self.log)
@@ -298,6 +314,8 @@ class Metadata:
 
     def deliver(self, envelope: Envelope) -> None:
         """A message from another voter."""
+        if self.has_failed:
+            return
         self.raft.step(envelope, self.clock())
         self._carry_out()
 
@@ -372,6 +390,8 @@ class Metadata:
 
     def on_flushed(self) -> None:
         """The log's flushed end has moved."""
+        if self.has_failed:
+            return
         self._copier.flushed(self.clock())
         self.raft.flushed()
         self._carry_out()
@@ -390,8 +410,18 @@ class Metadata:
 
     def _carry_out(self) -> None:
         """Do what the machine says, in its order."""
-        while (ready := self.raft.ready()) is not None:
-            self._do(ready)
+        while not self.has_failed and (ready := self.raft.ready()) is not None:
+            try:
+                self._do(ready)
+            except DiskFault as fault:
+                if len(self.raft.voters) == 1:
+                    raise
+                self._fall_silent(fault)
+
+    def _fall_silent(self, fault: DiskFault) -> None:
+        """A vote or an office that could not be written down must not count, in this life or in the next."""
+        self.outbox.clear()
+        self.on_flush_failed(fault)
 
     def _do(self, ready: Ready) -> None:
         if ready.state is not None:

@@ -26,6 +26,7 @@ from logctl.engine.broker import quorum_wire as wire
 from logctl.engine.broker.metadata_copying import DivergedBelowCommit, Question, Reply
 from logctl.engine.broker.metadata_snapshots import SnapshotId, SnapshotReading
 from logctl.engine.broker.metadata_store import TOPIC
+from logctl.engine.log.disk import DiskFault
 from logctl.engine.quorum.messages import NOBODY, BeginEpoch, BeginEpochAnswer, EndEpoch, Envelope, Vote, VoteAnswer
 from logctl.wire import errors
 from logctl.wire.schema import Message
@@ -169,6 +170,11 @@ class QuorumTalk:
         except DivergedBelowCommit as contradiction:
             self._stopped = True
             self._say("metadata", f"The metadata log is not followed any more: {contradiction}")
+        except DiskFault as fault:
+            self._ask_from_ms = self._clock() + _AGAIN_MS
+            self._say("disk", f"What the leader has sent of the metadata log was not kept: {fault.message}")
+            if not fault.is_full:
+                self._metadata.on_flush_failed(fault)
 
     def _download(self) -> None:
         download = self._snapshot
