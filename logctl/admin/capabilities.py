@@ -140,14 +140,12 @@ DescribeAcls                 | acl list
 CreateAcls                   | acl grant
 DeleteAcls                   | acl revoke
 DescribeConfigs              | config list, config get, config diff, topic describe
-AlterReplicaLogDirs          | logdir move
 DescribeLogDirs              | logdir list, topic size, cluster health
 CreatePartitions             | topic add-partitions
 DeleteGroups                 | group delete
 ElectLeaders                 | partition elect
 IncrementalAlterConfigs      | config set, config unset, config append, config subtract
-AlterPartitionReassignments  | reassign execute, topic set-rf
-ListPartitionReassignments   | reassign list, cluster health
+ListPartitionReassignments   | cluster health
 OffsetDelete                 | group delete-offsets
 DescribeClientQuotas         | quota list
 AlterClientQuotas            | quota set, quota unset
@@ -157,7 +155,6 @@ DescribeQuorum               | cluster quorum, cluster health
 UpdateFeatures               | cluster feature-upgrade, cluster feature-downgrade, cluster feature-disable
 DescribeCluster              | node list
 DescribeProducers            | txn producers, txn find-hanging
-UnregisterBroker             | node decommission
 DescribeTransactions         | txn describe
 ListTransactions             | txn list
 ConsumerGroupDescribe        | group describe

@@ -268,7 +268,8 @@ def _stuck_moves(view: ClusterView, limits: Limits) -> Iterator[_Told]:
         subject = f"partition {topic}-{number}"
         if gone:
             sentence = f"moves to {_brokers(gone)}, which the cluster does not list: it cannot get on"
-            yield _Told(Severity.WARNING, subject, sentence, "start it, or cancel the move: `logctl reassign cancel`")
+            hint = "start it, or cancel the move: kafka-reassign-partitions --cancel"
+            yield _Told(Severity.WARNING, subject, sentence, hint)
         elif move.still_s is not None and move.still_s >= limits.still_s:
             lack = "" if move.behind_records is None else f", {move.behind_records} records short"
             sentence = f"moves to {_brokers(move.adding)} and has not got on for {move.still_s:.0f} s{lack}"
