@@ -148,6 +148,9 @@ class Assembly:
             open_logs=self._open_logs,
             let_in=let_in,
             hopeless=hopeless,
+            say=self._say,
+            offline_dirs=lambda: [one.directory_id for one in self.directories if one.failed],
+            cordoned_dirs=lambda: [one.directory_id for one in self.directories if one.cordoned],
         )
 
     def _open_logs(self) -> None:

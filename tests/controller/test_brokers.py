@@ -52,7 +52,7 @@ def test_a_partition_without_leader_gets_one_when_its_broker_is_back() -> None:
     cluster = Cluster()
     cluster.create(new_topic("orders"))
     broker = cluster.image.brokers[1]
-    cluster.take(fence_broker(cluster.image, broker))
+    cluster.decide(fence_broker, 1)
     partition = cluster.image.topics["orders"].partitions[0]
     assert (partition.leader, partition.isr) == (NO_LEADER, (1,)), "the last in-sync replica stays in sync"
     cluster.decide(start_broker, registration(1, incarnation_id=numbered_id(5), previous_broker_epoch=broker.epoch))
@@ -135,7 +135,7 @@ def test_a_broker_is_forgotten_on_request() -> None:
     with pytest.raises(WireError) as refusal:
         cluster.decide(unregister_broker, UnregisterBrokerRequest(broker_id=2))
     assert refusal.value.code == errors.INVALID_REQUEST, "it is alive"
-    cluster.take(fence_broker(cluster.image, cluster.image.brokers[2]))
+    cluster.decide(fence_broker, 2)
     cluster.decide(unregister_broker, UnregisterBrokerRequest(broker_id=2))
     assert list(cluster.image.brokers) == [1]
     assert cluster.image.topics["orders"].partitions[0].leader == 1

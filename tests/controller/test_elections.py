@@ -34,7 +34,7 @@ def leaders(cluster: Cluster) -> list[int]:
 
 
 def fence(cluster: Cluster, broker_id: int) -> None:
-    cluster.take(fence_broker(cluster.image, cluster.image.brokers[broker_id]))
+    cluster.decide(fence_broker, broker_id)
 
 
 def unfence(cluster: Cluster, broker_id: int) -> None:

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from logctl.engine.broker import dispatch
 from logctl.engine.broker.described import Described
 from logctl.engine.broker.forwarding import FORWARDED, Forwarding
+from logctl.engine.broker.governing import Governing
 from logctl.engine.broker.groups.coordinator import Groups
+from logctl.engine.broker.placing import Placing
 from logctl.engine.broker.producer_ids import ProducerIds
 from logctl.engine.broker.replication import Replication
 from logctl.engine.broker.request import PARKED, Answer, Peer, Request
-from logctl.engine.controller.brokers import fence_broker
-from logctl.engine.controller.decision import Decision
-from logctl.engine.controller.directories import assign_directories
-from logctl.engine.controller.heartbeats import Sessions
 from logctl.security import acl
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
@@ -38,7 +36,6 @@ if TYPE_CHECKING:
     from logctl.engine.broker.replica import Replica
     from logctl.engine.broker.replicas import Replicas
     from logctl.engine.broker.waiting import Waiting
-    from logctl.engine.controller.image import Broker as Registered
     from logctl.engine.controller.image import Image
     from logctl.engine.log.disk import DiskFault
     from logctl.engine.log.log import Log
@@ -88,15 +85,15 @@ class Broker:
         self.producer_ids = ProducerIds(self)
         self.groups = Groups(node_id, settings, replicas, waiting, replicas.new_id, say)
         self.outbox: list[tuple[Request[Any], Message]] = []
-        self.sessions_of_brokers = Sessions(settings.integer("broker.session.timeout.ms"))
+        self.governing = Governing(metadata, settings, say)
         self.voter: QuorumTalk
         """Where there are other voters; see `join`."""
         self.life: Life | None = None
         self._transport: Transport | None = None
         self._replication: Replication | None = None
         self._forwarding: Forwarding | None = None
+        self._placing = Placing(self)
         self._here: dict[Request[Any], Done] = {}
-        self._office = -1
 
     def join(self, transport: Transport, voter: QuorumTalk) -> None:
         """There are other nodes, reached by `transport`, and `voter` speaks with them."""
@@ -168,6 +165,11 @@ class Broker:
         else:
             self.outbox.append((request, response))
 
+    @property
+    def is_alone(self) -> bool:
+        """There are no other nodes."""
+        return self._transport is None
+
     def ask_controller(self, message: Message, done: Done) -> None:
         """Send a request to the leader of the quorum, which may be this node. `done` gets the response, or None."""
         leader = self.metadata.leader_id
@@ -217,15 +219,14 @@ class Broker:
         self.groups.tick(now_ms)
         self.metadata.tick(now_ms)
         if self._transport is not None:
-            self._govern(now_ms)
-        if self.replicas.untold:
-            self._tell_directories()
+            self.governing.advance(now_ms)
+        self._placing.tick(now_ms)
 
     def converse(self, now_ms: int) -> None:
         """At the end of every turn: say to other nodes what there is to say, and let this broker's life go on."""
         if self._transport is None:
             return
-        self._govern(now_ms)
+        self.governing.advance(now_ms)
         self.voter.advance(now_ms)
         if self._forwarding is not None:
             self._forwarding.tick(now_ms)
@@ -234,53 +235,11 @@ class Broker:
         if self._replication is not None:
             self._replication.advance(now_ms)
 
-    def _govern(self, now_ms: int) -> None:
-        """Leader of the quorum: fence the brokers that are not heard of any more."""
-        metadata = self.metadata
-        if not metadata.is_leader:
-            self._office = -1
-            return
-        if self._office != metadata.epoch:
-            self._office = metadata.epoch
-            self.sessions_of_brokers.begin(metadata.image.brokers, now_ms)
-        for ended in self.sessions_of_brokers.ended(metadata.image, now_ms):
-            self.sessions_of_brokers.forget(ended.broker_id)
-            self.say("controller", f"Broker {ended.broker_id} was not heard of for "
-                     f"{self.sessions_of_brokers.timeout_ms} ms: it is fenced")  # fmt: skip
-            self._fence(ended)
-
-    def _fence(self, ended: Registered) -> None:
-        try:
-            self.metadata.decide(
-                lambda controller: Decision(fence_broker(controller.image, ended), None), lambda decision: None
-            )
-        except WireError as error:
-            self.say("controller", f"Broker {ended.broker_id} could not be fenced: {error.message}")
-
-    def _tell_directories(self) -> None:
-        """Replicas lie in other directories than the image says: the controller takes note."""
-        chosen, self.replicas.untold = self.replicas.untold, {}
-
-        def failed(error: WireError) -> None:
-            self.say("metadata", f"The directories of {len(chosen)} partitions could not be noted: {error.message}")
-
-        try:
-            self.metadata.decide(
-                lambda controller: assign_directories(controller, self.node_id, chosen), lambda decision: None, failed
-            )
-        except WireError as error:
-            failed(error)
-
     def next_deadline_ms(self) -> int | None:
         """When `tick` has something to do again, if nothing happens before."""
-        if self.replicas.untold:
-            return 0
-        rooms: list[Any] = [self.appends, self.waiting, self.replicas, self.groups, self.metadata]
+        rooms: list[Any] = [self.appends, self.waiting, self.replicas, self.groups, self.metadata, self._placing]
         if self._transport is not None:
-            rooms += [self.voter, self._forwarding]
+            rooms += [self.voter, self._forwarding, self.governing]
         rooms += [room for room in (self.life, self._replication) if room is not None]
         dues = [due for room in rooms if (due := room.next_deadline_ms()) is not None]
-        if self._office >= 0:
-            ends_ms = self.sessions_of_brokers.next_end_ms(self.metadata.image)
-            dues += [] if ends_ms is None else [ends_ms]
         return min(dues, default=None)

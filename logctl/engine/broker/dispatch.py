@@ -52,6 +52,8 @@ SERVED: Final = (
     42,  # DeleteGroups
     43,  # ElectLeaders
     44,  # IncrementalAlterConfigs
+    45,  # AlterPartitionReassignments
+    46,  # ListPartitionReassignments
     47,  # OffsetDelete
     48,  # DescribeClientQuotas
     50,  # DescribeUserScramCredentials
@@ -75,16 +77,20 @@ BETWEEN_NODES: Final = (
     37,  # CreatePartitions
     43,  # ElectLeaders
     44,  # IncrementalAlterConfigs
+    45,  # AlterPartitionReassignments
+    46,  # ListPartitionReassignments
     52,  # Vote
     53,  # BeginQuorumEpoch
     54,  # EndQuorumEpoch
     55,  # DescribeQuorum
+    56,  # AlterPartition
     57,  # UpdateFeatures
     59,  # FetchSnapshot
     62,  # BrokerRegistration
     63,  # BrokerHeartbeat
     64,  # UnregisterBroker
     67,  # AllocateProducerIds
+    73,  # AssignReplicasToDirs
 )
 """All that is served on the listener that nodes use among themselves (controller.listener.names): the quorum, brokers
 that come and go, and what clients asked of a node that does not lead (`forwarding.py`)."""

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from logctl.engine.broker.request import Request
     from logctl.wire.schema import Message
 
-FORWARDED: Final = frozenset((19, 20, 33, 37, 43, 44, 55, 57, 64))
-"""CreateTopics, DeleteTopics, AlterConfigs, CreatePartitions, ElectLeaders, IncrementalAlterConfigs, DescribeQuorum,
-UpdateFeatures, UnregisterBroker."""
+FORWARDED: Final = frozenset((19, 20, 33, 37, 43, 44, 45, 46, 55, 57, 64))
+"""CreateTopics, DeleteTopics, AlterConfigs, CreatePartitions, ElectLeaders, IncrementalAlterConfigs,
+AlterPartitionReassignments, ListPartitionReassignments, DescribeQuorum, UpdateFeatures, UnregisterBroker."""
 
 _PATIENCE_MS: Final = 5_000
 _AGAIN_MS: Final = 50

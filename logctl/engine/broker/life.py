@@ -9,8 +9,9 @@ Theory of operation
     LEAVING       asks that its partitions be moved, until nothing is left that others could lead
 
 A controller that no longer knows the epoch sends the broker back to REGISTERING, with its logs as they are. Whoever
-leads the quorum is asked; while nobody does, time passes. A registration that can never be granted (another cluster,
-features that this node cannot run) ends the node with the reason.
+leads the quorum is asked; while nobody does, time passes. While a broker under the same id is still heard of, which may
+be this one's last life, asking goes on until its session has ended. A registration that can never be granted (another
+cluster, features that this node cannot run) ends the node with the reason.
 """
 
 from __future__ import annotations
@@ -59,6 +60,9 @@ class Life:
         open_logs: Callable[[], None],
         let_in: Callable[[], None],
         hopeless: Callable[[str], None],
+        say: Callable[[str, str], None],
+        offline_dirs: Callable[[], list[bytes]] = list,
+        cordoned_dirs: Callable[[], list[bytes]] = list,
     ) -> None:
         self.stage = Stage.REGISTERING
         self.epoch = -1
@@ -70,6 +74,10 @@ class Life:
         self._open_logs = open_logs
         self._let_in = let_in
         self._hopeless = hopeless
+        self._say = say
+        self._offline_dirs = offline_dirs
+        self._cordoned_dirs = cordoned_dirs
+        self._has_a_twin = False
         self._logs_are_open = False
         self._asking = False
         self._due_ms = 0
@@ -111,9 +119,22 @@ class Life:
         if response.error_code in _FINAL:
             info = errors.describe(response.error_code)
             self._hopeless(f"The controller refuses this broker: {info.name}: {info.meaning}")
+        elif response.error_code == errors.DUPLICATE_BROKER_REGISTRATION:
+            self._wait_for_twin()
         elif response.error_code == errors.NONE:
+            self._has_a_twin = False
             self.epoch = response.broker_epoch
             self.stage = Stage.CATCHING_UP
+
+    def _wait_for_twin(self) -> None:
+        """Said once: the session of a life that ended without a word is over soon."""
+        if not self._has_a_twin:
+            self._has_a_twin = True
+            self._say(
+                "controller",
+                f"Broker {self._registration.broker_id} is registered already and was heard of just now: this node "
+                "waits until that one's session ends. If another node runs with this node.id, stop one of them",
+            )
 
     def _caught_up(self) -> None:
         if not self._logs_are_open:
@@ -128,6 +149,8 @@ class Life:
             broker_epoch=self.epoch,
             current_metadata_offset=self._metadata.applied_offset - 1,
             want_shut_down=self.stage is Stage.LEAVING,
+            offline_log_dirs=self._offline_dirs(),
+            cordoned_log_dirs=self._cordoned_dirs(),
         )
 
     def _heard(self, response: Any) -> None:

@@ -2,39 +2,48 @@
 
 A registration gets the offset of its record as broker epoch: a later one of the same id is newer, and requests that
 carry an older epoch are refused. A broker whose previous registration did not end in order may have lost what it had
-not flushed, so its partitions start a new leader epoch: clients that were ahead then notice and step back (KIP-320).
+not flushed, so its partitions start a new leader epoch: clients that were ahead then notice and step back (KIP-320);
+where eligible leader replicas are kept it is in sync with nothing and eligible for nothing until it has caught up
+(KIP-966).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+from logctl.engine.controller.changes import change, places_of, without
 from logctl.engine.controller.decision import Controller, Decision
-from logctl.engine.controller.image import NO_LEADER, Broker, Endpoint, Image, Partition
-from logctl.engine.controller.replay import apply
-from logctl.engine.controller.replicas import best_leader
+from logctl.engine.controller.image import NO_LEADER, Broker, Endpoint
 from logctl.engine.controller.snapshot import broker_record
+from logctl.engine.controller.terms import Terms
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, BrokerRegistrationResponse
 from logctl.wire.messages.unregister_broker import UnregisterBrokerRequest, UnregisterBrokerResponse
 from logctl.wire.stored.broker_registration_change_record import BrokerRegistrationChangeRecord
-from logctl.wire.stored.partition_change_record import PartitionChangeRecord
 from logctl.wire.stored.unregister_broker_record import UnregisterBrokerRecord
 
 
-def register_broker(controller: Controller, request: BrokerRegistrationRequest) -> Decision[BrokerRegistrationResponse]:
-    """Take a broker in, fenced; the answer carries its epoch. Raises WireError."""
+def register_broker(
+    controller: Controller, request: BrokerRegistrationRequest, *, heard_of: bool = False
+) -> Decision[BrokerRegistrationResponse]:
+    """Take a broker in, fenced; the answer carries its epoch. `heard_of`: the broker registered under this id is alive.
+
+    Raises WireError: among others DUPLICATE_BROKER_REGISTRATION while another broker lives under the id.
+    """
     _check_registration(controller, request)
-    image, before = controller.image, controller.image.brokers.get(request.broker_id)
+    before = controller.image.brokers.get(request.broker_id)
     if before is not None and before.incarnation_id == request.incarnation_id:
         return Decision([], BrokerRegistrationResponse(broker_epoch=before.epoch))
+    if before is not None and heard_of and not before.in_controlled_shutdown:
+        raise WireError(
+            errors.DUPLICATE_BROKER_REGISTRATION, f"Another broker with id {request.broker_id} was heard of just now"
+        )
     registered = _registration(controller, request)
     records: list[Any] = [broker_record(registered)]
     if before is not None:
-        after = apply(image, records)
-        records += partitions_without(after, request.broker_id)
+        orderly = before.epoch == request.previous_broker_epoch
+        records += without(Terms(controller).after(records), request.broker_id, lost=not orderly)
     return Decision(records, BrokerRegistrationResponse(broker_epoch=registered.epoch))
 
 
@@ -48,43 +57,13 @@ def start_broker(controller: Controller, request: BrokerRegistrationRequest) -> 
     before = controller.image.brokers.get(request.broker_id)
     broker = _registration(controller, request, fenced=False)
     records: list[Any] = [broker_record(broker)]
-    image = apply(controller.image, records)
+    terms = Terms(controller).after(records)
     orderly = before is not None and before.epoch == request.previous_broker_epoch
-    for topic_id, number, partition in _partitions_of(image, request.broker_id):
+    for topic, number, partition in places_of(terms.image, request.broker_id):
         if partition.leader == NO_LEADER or (partition.leader == request.broker_id and not orderly):
-            change = _election(image, partition)
-            if change is not None:
-                change.topic_id, change.partition_id = topic_id, number
-                records.append(change)
+            record = change(terms, topic, number, partition, renew=True)
+            records += [] if record is None else [record]
     return Decision(records, BrokerRegistrationResponse(broker_epoch=broker.epoch))
-
-
-def leaderless_elections(image: Image, broker_id: int) -> list[Any]:
-    """Leaders for the partitions with a replica on this broker that have none and could."""
-    records: list[Any] = []
-    for topic_id, number, partition in _partitions_of(image, broker_id):
-        change = _election(image, partition) if partition.leader == NO_LEADER else None
-        if change is not None:
-            change.topic_id, change.partition_id = topic_id, number
-            records.append(change)
-    return records
-
-
-def _election(image: Image, partition: Partition) -> PartitionChangeRecord | None:
-    """Who leads from now on: somebody in sync, else an eligible replica, else the last one that was (KIP-966)."""
-    leader = best_leader(image, partition)
-    if leader != NO_LEADER:
-        return PartitionChangeRecord(leader=leader)
-    for broker_id in (*partition.elr, *partition.last_known_elr):
-        if broker_id in image.brokers and image.brokers[broker_id].active:
-            return PartitionChangeRecord(
-                leader=broker_id,
-                isr=[broker_id],
-                leader_recovery_state=0,
-                eligible_leader_replicas=[],
-                last_known_elr=[],
-            )
-    return None
 
 
 def stop_broker(controller: Controller, broker_id: int) -> Decision[None]:
@@ -140,35 +119,12 @@ def _registration(controller: Controller, request: BrokerRegistrationRequest, *,
     )
 
 
-def _partitions_of(image: Image, broker_id: int) -> Iterator[tuple[bytes, int, Partition]]:
-    """(topic id, number, partition) of every partition that has a replica on the broker."""
-    for topic in image.topics.values():
-        for number, partition in topic.partitions.items():
-            if broker_id in partition.replicas:
-                yield topic.topic_id, number, partition
-
-
-def partitions_without(image: Image, broker_id: int) -> list[Any]:
-    """Changes that take a broker out of office: out of every ISR but one it is the last member of, and out of
-    leadership.
-    """
-    records: list[Any] = []
-    for topic_id, number, partition in _partitions_of(image, broker_id):
-        change = PartitionChangeRecord(partition_id=number, topic_id=topic_id)
-        remaining = tuple(member for member in partition.isr if member != broker_id)
-        if remaining and remaining != partition.isr:
-            change.isr = list(remaining)
-        if partition.leader == broker_id:
-            change.leader = best_leader(image, partition, without=broker_id)
-        if change.isr is not None or partition.leader == broker_id:
-            records.append(change)
-    return records
-
-
-def fence_broker(image: Image, broker: Broker) -> list[Any]:
-    """The records that fence a broker and take its partitions away."""
-    change = BrokerRegistrationChangeRecord(broker_id=broker.broker_id, broker_epoch=broker.epoch, fenced=1)
-    return [change, *partitions_without(image, broker.broker_id)]
+def fence_broker(controller: Controller, broker_id: int) -> Decision[None]:
+    """Fence a broker that is registered, and take its partitions away."""
+    change = BrokerRegistrationChangeRecord(
+        broker_id=broker_id, broker_epoch=controller.image.brokers[broker_id].epoch, fenced=1
+    )
+    return Decision([change, *without(Terms(controller).after([change]), broker_id)], None)
 
 
 def unregister_broker(controller: Controller, request: UnregisterBrokerRequest) -> Decision[UnregisterBrokerResponse]:
@@ -180,6 +136,6 @@ def unregister_broker(controller: Controller, request: UnregisterBrokerRequest) 
         raise WireError(
             errors.INVALID_REQUEST, f"Broker {request.broker_id} is alive; stop it for good before it is forgotten"
         )
-    records: list[Any] = partitions_without(controller.image, broker.broker_id)
-    records.append(UnregisterBrokerRecord(broker_id=broker.broker_id, broker_epoch=broker.epoch))
+    gone = UnregisterBrokerRecord(broker_id=broker.broker_id, broker_epoch=broker.epoch)
+    records = [gone, *without(Terms(controller).after([gone]), broker.broker_id)]
     return Decision(records, UnregisterBrokerResponse(error_message=None))

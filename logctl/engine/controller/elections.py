@@ -1,8 +1,8 @@
 """Electing leaders on demand (ElectLeaders; KIP-183, KIP-460).
 
 A preferred election hands a partition to the first of its replicas, if that one is in sync and alive. An unclean
-election gives a partition that has no leader to a replica that is alive though not in sync: records may be lost, and
-the in-sync set starts over with that replica alone.
+election gives a partition that has no leader to a replica that is alive though not in sync, unless there is one that
+is: records may be lost, and the in-sync set starts over with that replica alone.
 """
 
 from __future__ import annotations
@@ -11,8 +11,11 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Any
 
+from logctl.engine.controller.changes import change
 from logctl.engine.controller.decision import Controller, Decision
 from logctl.engine.controller.image import NO_LEADER, Image, Partition, Topic
+from logctl.engine.controller.leading import Wish
+from logctl.engine.controller.terms import Terms
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages.elect_leaders import (
@@ -21,9 +24,6 @@ from logctl.wire.messages.elect_leaders import (
     PartitionResult,
     ReplicaElectionResult,
 )
-from logctl.wire.stored.partition_change_record import PartitionChangeRecord
-
-LEADER_RECOVERING = 1
 
 
 class Election(IntEnum):
@@ -38,8 +38,9 @@ def elect_leaders(controller: Controller, request: ElectLeadersRequest) -> Decis
     if request.election_type not in tuple(Election):
         return Decision([], refused(request, WireError(errors.INVALID_REQUEST, _unknown(request.election_type))))
     records: list[Any] = []
+    terms = Terms(controller)
     results = [
-        ReplicaElectionResult(name, _elect_in(controller.image, request.election_type, name, numbers, records))
+        ReplicaElectionResult(name, _elect_in(terms, request.election_type, name, numbers, records))
         for name, numbers in _asked(controller.image, request)
     ]
     if request.topic_partitions is None:
@@ -74,56 +75,42 @@ def _asked(image: Image, request: ElectLeadersRequest) -> list[tuple[str, Iterab
 
 
 def _elect_in(
-    image: Image, election: int, name: str, numbers: Iterable[int], records: list[Any]
+    terms: Terms, election: int, name: str, numbers: Iterable[int], records: list[Any]
 ) -> list[PartitionResult]:
     results = []
-    topic = image.topics.get(name)
+    topic = terms.image.topics.get(name)
     for number in numbers:
         try:
-            records.append(_elect(image, election, name, topic, number))
+            records.append(_elect(terms, election, name, topic, number))
             results.append(PartitionResult(number, errors.NONE, None))
         except WireError as refusal:
             results.append(PartitionResult(number, refusal.code, refusal.message))
     return results
 
 
-def _elect(image: Image, election: int, name: str, topic: Topic | None, number: int) -> Any:
+def _elect(terms: Terms, election: int, name: str, topic: Topic | None, number: int) -> Any:
     """The record that makes the new leader. Raises WireError."""
     if topic is None:
         raise WireError(errors.UNKNOWN_TOPIC_OR_PARTITION, f"There is no topic '{name}'")
     partition = topic.partitions.get(number)
     if partition is None:
         raise WireError(errors.UNKNOWN_TOPIC_OR_PARTITION, f"Topic '{name}' has no partition {number}")
-    change = PartitionChangeRecord(partition_id=number, topic_id=topic.topic_id)
     if election == Election.PREFERRED:
-        change.leader = _preferred(image, partition)
-        return change
-    change.leader = _unclean(image, partition)
-    change.isr = [change.leader]
-    change.leader_recovery_state = LEADER_RECOVERING
-    return change
+        _check_preferred(terms, partition)
+        return change(terms, topic, number, partition, wish=Wish.PREFERRED)
+    if partition.leader != NO_LEADER:
+        raise WireError(errors.ELECTION_NOT_NEEDED, "The partition has a leader")
+    record = change(terms, topic, number, partition, wish=Wish.UNCLEAN)
+    if record is None:
+        raise WireError(errors.ELIGIBLE_LEADERS_NOT_AVAILABLE, "None of the replicas is alive")
+    return record
 
 
-def _preferred(image: Image, partition: Partition) -> int:
+def _check_preferred(terms: Terms, partition: Partition) -> None:
     wanted = partition.replicas[0]
     if partition.leader == wanted:
         raise WireError(errors.ELECTION_NOT_NEEDED, "The preferred replica leads already")
-    if wanted not in partition.isr or not _alive(image, wanted):
+    if wanted not in partition.isr or not terms.may_lead(partition, wanted):
         raise WireError(
             errors.PREFERRED_LEADER_NOT_AVAILABLE, f"Broker {wanted}, the preferred one, is not alive and in sync"
         )
-    return wanted
-
-
-def _unclean(image: Image, partition: Partition) -> int:
-    if partition.leader != NO_LEADER:
-        raise WireError(errors.ELECTION_NOT_NEEDED, "The partition has a leader")
-    found = next((broker_id for broker_id in partition.replicas if _alive(image, broker_id)), None)
-    if found is None:
-        raise WireError(errors.ELIGIBLE_LEADERS_NOT_AVAILABLE, "None of the replicas is alive")
-    return found
-
-
-def _alive(image: Image, broker_id: int) -> bool:
-    broker = image.brokers.get(broker_id)
-    return broker is not None and broker.active

@@ -4,12 +4,15 @@ Theory of operation
 -------------------
 A broker tells the controller every so often that it lives, how far it has read the metadata log, and what it wants. It
 is let in (unfenced) once it has read its own registration: then it knows all that was decided before. It is fenced when
-it asks for that, or when its session ends: nothing was heard for broker.session.timeout.ms.
+it asks for that, when none of its log directories works, or when its session ends: nothing was heard for
+broker.session.timeout.ms.
 
-A broker that wants to stop is marked as shutting down; what it leads goes to others, and when nothing is left that
-could be led elsewhere it is told to stop. Its replicas leave the in-sync sets only where somebody else remains.
+A broker that wants to stop is marked as shutting down; what it leads goes to others. By its next heartbeat that is
+committed, and unless somebody else could take over more it is told to stop. What it was the last in-sync replica of
+waits for it without a leader: nobody else could lead that, however long it stayed.
 
-Sessions live in memory, on the leader of the quorum alone: a new leader gives everybody the time of one session.
+Sessions live in memory, on the leader of the quorum alone: a new leader gives everybody who is let in the time of one
+session. While a session lasts, nobody else may register under the broker's id.
 """
 
 from __future__ import annotations
@@ -17,16 +20,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from logctl.engine.controller.brokers import fence_broker, leaderless_elections, partitions_without
+from logctl.engine.controller.brokers import fence_broker
+from logctl.engine.controller.changes import leaders_for_leaderless, without
 from logctl.engine.controller.decision import Controller, Decision
+from logctl.engine.controller.directories import all_failed, told_directories
 from logctl.engine.controller.image import Broker, Image
 from logctl.engine.controller.replay import apply
+from logctl.engine.controller.terms import Terms
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages.broker_heartbeat import BrokerHeartbeatRequest, BrokerHeartbeatResponse
 from logctl.wire.stored.broker_registration_change_record import BrokerRegistrationChangeRecord
 
-FENCE, UNFENCE = 1, -1
+UNFENCE = -1
 SHUTTING_DOWN = 1
 
 
@@ -38,44 +44,50 @@ def heartbeat(controller: Controller, request: BrokerHeartbeatRequest) -> Decisi
     if broker.epoch != request.broker_epoch:
         raise WireError(errors.STALE_BROKER_EPOCH, f"Broker {request.broker_id} has registered anew since")
     caught_up = request.current_metadata_offset >= broker.epoch
-    records = _wanted_changes(controller.image, broker, request, caught_up)
-    after = apply(controller.image, records) if records else controller.image
-    broker = after.brokers[broker.broker_id]
+    terms = Terms(controller)
+    records = told_directories(terms, broker, request.offline_log_dirs, request.cordoned_log_dirs)
+    if records:
+        controller = controller._replace(image=apply(controller.image, records))
+    moves = _wanted_changes(controller, broker, request, caught_up)
+    after = apply(controller.image, moves) if moves else controller.image
     response = BrokerHeartbeatResponse(
         is_caught_up=caught_up,
-        is_fenced=broker.fenced,
-        should_shut_down=request.want_shut_down and not leads_what_others_could(after, broker.broker_id),
+        is_fenced=after.brokers[broker.broker_id].fenced,
+        should_shut_down=request.want_shut_down and not moves and not leads_what_others_could(after, broker.broker_id),
     )
-    return Decision(records, response)
+    return Decision([*records, *moves], response)
 
 
-def _wanted_changes(image: Image, broker: Broker, request: BrokerHeartbeatRequest, caught_up: bool) -> list[Any]:
+def _wanted_changes(
+    controller: Controller, broker: Broker, request: BrokerHeartbeatRequest, caught_up: bool
+) -> list[Any]:
     if request.want_shut_down:
-        return _begin_shutdown(image, broker)
-    if request.want_fence:
-        return [] if broker.fenced else fence_broker(image, broker)
-    return _let_in(image, broker) if broker.fenced and caught_up else []
+        return _begin_shutdown(controller, broker)
+    if request.want_fence or all_failed(broker, request.offline_log_dirs):
+        return [] if broker.fenced else fence_broker(controller, broker.broker_id).records
+    return _let_in(controller, broker) if broker.fenced and caught_up else []
 
 
-def _let_in(image: Image, broker: Broker) -> list[Any]:
+def _let_in(controller: Controller, broker: Broker) -> list[Any]:
     """Unfence a broker, and give leaders to partitions that waited for it."""
     change = BrokerRegistrationChangeRecord(broker_id=broker.broker_id, broker_epoch=broker.epoch, fenced=UNFENCE)
-    return [change, *leaderless_elections(apply(image, [change]), broker.broker_id)]
+    return [change, *leaders_for_leaderless(Terms(controller).after([change]), broker.broker_id)]
 
 
-def _begin_shutdown(image: Image, broker: Broker) -> list[Any]:
+def _begin_shutdown(controller: Controller, broker: Broker) -> list[Any]:
     if broker.in_controlled_shutdown or broker.fenced:
         return []
     change = BrokerRegistrationChangeRecord(
         broker_id=broker.broker_id, broker_epoch=broker.epoch, in_controlled_shutdown=SHUTTING_DOWN
     )
-    return [change, *partitions_without(image, broker.broker_id)]
+    return [change, *without(Terms(controller).after([change]), broker.broker_id)]
 
 
 def leads_what_others_could(image: Image, broker_id: int) -> bool:
-    """Does the broker lead a partition that has another in-sync replica?"""
+    """Does the broker lead a partition that another in-sync replica may lead?"""
+    active = {broker.broker_id for broker in image.active_brokers()} - {broker_id}
     return any(
-        partition.leader == broker_id and any(member != broker_id for member in partition.isr)
+        partition.leader == broker_id and not active.isdisjoint(partition.isr)
         for topic in image.topics.values()
         for partition in topic.partitions.values()
     )
@@ -89,8 +101,13 @@ class Sessions:
         self._heard_ms: dict[int, int] = {}
 
     def begin(self, brokers: Iterable[int], now_ms: int) -> None:
-        """Office was taken: everybody has the time of one session."""
+        """Office was taken: these brokers have the time of one session."""
         self._heard_ms = dict.fromkeys(brokers, now_ms)
+
+    def lasts(self, broker_id: int, now_ms: int) -> bool:
+        """Whether the broker was heard of, and not too long ago."""
+        heard_ms = self._heard_ms.get(broker_id)
+        return heard_ms is not None and now_ms - heard_ms < self.timeout_ms
 
     def touch(self, broker_id: int, now_ms: int) -> None:
         self._heard_ms[broker_id] = now_ms

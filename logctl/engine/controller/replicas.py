@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from logctl.engine.controller.image import NO_LEADER, UNASSIGNED_DIRECTORY, Image, Partition
+from logctl.engine.controller.image import UNASSIGNED_DIRECTORY, Image, Partition
 from logctl.engine.controller.snapshot import partition_record
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -48,12 +48,3 @@ def check_assignment(image: Image, replicas: Sequence[int], replication_factor: 
         raise refuse(f"The replica list {list(replicas)} names a broker more than once")
     if replication_factor is not None and len(replicas) != replication_factor:
         raise refuse(f"A partition has {len(replicas)} replica(s) where the others have {replication_factor}")
-
-
-def best_leader(image: Image, partition: Partition, *, without: int | None = None) -> int:
-    """The first replica, in order of preference, that is in sync and may lead; NO_LEADER when there is none."""
-    for broker_id in partition.replicas:
-        broker = image.brokers.get(broker_id)
-        if broker_id in partition.isr and broker_id != without and broker is not None and broker.active:
-            return broker_id
-    return NO_LEADER

@@ -187,7 +187,7 @@ _TABLE: Final = (
     ),
     config(
         "unclean.leader.election.enable", "bool", "false", anything, "unclean.leader.election.enable",
-        "Whether a replica that is not in sync may lead as a last resort, at the price of lost records.",
+        "* Whether a replica that is not in sync may lead as a last resort, at the price of lost records.",
     ),
 )  # fmt: skip
 
@@ -247,6 +247,11 @@ def typed_configs(own: Mapping[str, str], layers: Layers) -> dict[str, Any]:
     """The typed values that hold for a topic, by name. A lower layer's value that does not fit falls to the next one.
     """
     return {line.name: _first_valid(line, settings) for line, settings in effective(own, layers)}
+
+
+def value_of(line: Config, own: Mapping[str, str], layers: Layers) -> Any:
+    """The typed value of one config that holds for a topic; it must have a default."""
+    return _first_valid(line, resolve(line, own, layers))
 
 
 def _first_valid(line: Config, settings: list[Setting]) -> Any:

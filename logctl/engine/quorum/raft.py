@@ -191,8 +191,19 @@ class RaftNode:
         """Leader: a voter asks for records from `offset` on, so it has everything below on disk."""
         if not isinstance(self.role, Leader) or voter not in self.role.progress:
             return
-        self.role.progress[voter] = Progress(offset, now_ms, heard=True)
+        last, end = self.role.progress[voter], self.log.end_offset
+        caught_up_ms = last.caught_up_ms
+        if offset >= end:
+            caught_up_ms = now_ms
+        elif 0 <= last.leader_end <= offset:
+            caught_up_ms = max(caught_up_ms, last.fetched_ms)
+        self.role.progress[voter] = Progress(offset, now_ms, True, end, caught_up_ms)
         self._commit(self.role)
+
+    def progress_of(self, voter: int) -> Progress | None:
+        """Leader: how far another voter has got; None when it has not fetched in this epoch."""
+        known = self.role.progress.get(voter) if isinstance(self.role, Leader) else None
+        return known if known is not None and known.leader_end >= 0 else None
 
     def fetched(self, leader_id: int, high_watermark: int, now_ms: int) -> None:
         """Follower: a fetch from the leader of this epoch has succeeded and its records are on disk."""

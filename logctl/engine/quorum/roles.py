@@ -47,11 +47,16 @@ class Candidate:
 
 @dataclass(slots=True)
 class Progress:
-    """How far another voter has fetched, and when it last did."""
+    """How far another voter has fetched, and when it last did; before its first fetch, when office was taken.
+
+    `caught_up_ms`: the last time at which it had everything that the leader had then; -1 never in this epoch.
+    """
 
     offset: int
     fetched_ms: int
     heard: bool = False  # it has fetched or answered in this epoch, so it knows who leads
+    leader_end: int = -1  # where the leader's log ended when it last fetched; -1 before its first fetch
+    caught_up_ms: int = -1
 
 
 @dataclass(slots=True)

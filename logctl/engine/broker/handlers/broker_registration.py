@@ -1,7 +1,8 @@
 """BrokerRegistration (62), versions 0 to 4: a broker introduces itself to the controller and gets its epoch (KIP-631).
 
 Served on the listener between controllers alone. The broker is taken in fenced; heartbeats let it in. One that belongs
-to another cluster, shares a log directory with another broker, or cannot run the cluster's features is refused.
+to another cluster, shares a log directory with another broker, or cannot run the cluster's features is refused; while a
+broker that registered under the same id earlier is still heard of, the newcomer is told DUPLICATE_BROKER_REGISTRATION.
 
 Not implemented: brokers that migrate off ZooKeeper.
 """
@@ -24,6 +25,10 @@ VERSIONS = (0, 4)
 
 
 def handle(broker: Broker, request: Request[BrokerRegistrationRequest], now_ms: int) -> Answer:
+    heard_of = broker.governing.sessions.lasts(request.body.broker_id, now_ms)
     return answer_decided(
-        broker, request, lambda controller: register_broker(controller, request.body), refused=refused
+        broker,
+        request,
+        lambda controller: register_broker(controller, request.body, heard_of=heard_of),
+        refused=refused,
     )

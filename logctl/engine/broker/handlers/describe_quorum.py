@@ -1,9 +1,11 @@
 """DescribeQuorum (55), versions 0 to 2: who leads the metadata log, who votes, and how far they have got.
 
+The leader alone knows; asked by another node, one that does not lead answers NOT_CONTROLLER. A voter that has not
+fetched from this leader yet has end offset and times -1.
+
 Version 1 adds when each replica last was level with the leader, version 2 addresses and sentences. The one partition
-that has a quorum is __cluster_metadata-0; any other is answered with UNKNOWN_TOPIC_OR_PARTITION. A node of this engine
-has no listener for controllers, so a voter's addresses are those of its broker. Directory ids are zero, as with fixed
-voters in Apache Kafka.
+that has a quorum is __cluster_metadata-0; any other is answered with UNKNOWN_TOPIC_OR_PARTITION. A voter's addresses
+are those of its broker. Directory ids are zero, as with fixed voters in Apache Kafka.
 
 Not implemented: observers, of which there are none yet.
 """
@@ -35,6 +37,8 @@ TOPIC: Final = "__cluster_metadata"
 
 
 def handle(broker: Broker, request: Request[DescribeQuorumRequest], now_ms: int) -> DescribeQuorumResponse:
+    if request.peer.is_node and not broker.metadata.is_leader:
+        return DescribeQuorumResponse(error_code=errors.NOT_CONTROLLER, error_message="This node does not lead")
     topics = [
         DescribeQuorumResponseTopicData(
             topic.topic_name, [_partition(broker, topic.topic_name, one, now_ms) for one in topic.partitions]
@@ -61,19 +65,28 @@ def _partition(
         leader_id=status.leader_id,
         leader_epoch=status.leader_epoch,
         high_watermark=status.high_watermark,
-        current_voters=[_voter(voter, status.node_id, status.log_end_offset, now_ms) for voter in status.voters],
+        current_voters=[_voter(broker, voter, now_ms) for voter in status.voters],
     )
 
 
-def _voter(voter: int, node_id: int, log_end_offset: int, now_ms: int) -> ReplicaState:
-    """A leader is level with itself at any time; of other voters nothing is known yet."""
-    if voter != node_id:
+def _voter(broker: Broker, voter: int, now_ms: int) -> ReplicaState:
+    """A leader is level with itself at any time."""
+    metadata = broker.metadata
+    if voter == broker.node_id:
+        return ReplicaState(
+            replica_id=voter,
+            log_end_offset=metadata.describe().log_end_offset,
+            last_fetch_timestamp=now_ms,
+            last_caught_up_timestamp=now_ms,
+        )
+    progress = metadata.raft.progress_of(voter)
+    if progress is None:
         return ReplicaState(replica_id=voter, log_end_offset=-1)
     return ReplicaState(
         replica_id=voter,
-        log_end_offset=log_end_offset,
-        last_fetch_timestamp=now_ms,
-        last_caught_up_timestamp=now_ms,
+        log_end_offset=progress.offset,
+        last_fetch_timestamp=progress.fetched_ms,
+        last_caught_up_timestamp=progress.caught_up_ms,
     )
 
 

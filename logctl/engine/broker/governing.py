@@ -1,0 +1,109 @@
+"""What the leader of the quorum does unasked, while it is in office: sessions end, leadership goes back.
+
+Theory of operation
+-------------------
+Memory begins with each office: brokers that are let in get the time of one session, and the periods start anew. A
+broker whose session ends is fenced. Every leader.imbalance.check.interval.seconds preferred replicas take their
+leadership back (auto.leader.rebalance.enable), every unclean.leader.election.interval.ms partitions without a leader
+are looked at; when there was more to do than fits in one go, the rest follows soon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from logctl.engine.controller.balancing import MOST_AT_ONCE, fill_leaderless, give_back
+from logctl.engine.controller.brokers import fence_broker
+from logctl.engine.controller.decision import Controller, Decision
+from logctl.engine.controller.heartbeats import Sessions
+from logctl.wire.errors import WireError
+
+if TYPE_CHECKING:
+    from logctl.engine.broker.broker import NodeSettings
+    from logctl.engine.broker.metadata import Metadata
+
+_SOON_MS: Final = 1000
+
+
+class Governing:
+    """One node's part as controller; nothing happens while it does not lead the quorum."""
+
+    def __init__(self, metadata: Metadata, settings: NodeSettings, say: Callable[[str, str], None]) -> None:
+        self.sessions = Sessions(settings.integer("broker.session.timeout.ms"))
+        self._metadata = metadata
+        self._settings = settings
+        self._say = say
+        self._office = -1
+        self._balance_ms = 0
+        self._fill_ms = 0
+
+    def advance(self, now_ms: int) -> None:
+        """Do what is due."""
+        metadata = self._metadata
+        if not metadata.is_leader:
+            self._office = -1
+            return
+        if self._office != metadata.epoch:
+            self._begin(now_ms)
+        self._end_sessions(now_ms)
+        if now_ms >= self._balance_ms:
+            self._balance_ms = now_ms + self._balance_period_ms()
+            if self._settings.flag("auto.leader.rebalance.enable"):
+                self._decide(give_back, self._gave_back)
+        if now_ms >= self._fill_ms:
+            self._fill_ms = now_ms + self._settings.integer("unclean.leader.election.interval.ms")
+            self._decide(fill_leaderless, self._filled)
+
+    def next_deadline_ms(self) -> int | None:
+        if self._office < 0:
+            return None
+        ends_ms = self.sessions.next_end_ms(self._metadata.image)
+        return min(due for due in (self._balance_ms, self._fill_ms, ends_ms) if due is not None)
+
+    def _begin(self, now_ms: int) -> None:
+        self._office = self._metadata.epoch
+        let_in = [one.broker_id for one in self._metadata.image.brokers.values() if not one.fenced]
+        self.sessions.begin(let_in, now_ms)
+        self._balance_ms = now_ms + self._balance_period_ms()
+        self._fill_ms = now_ms + self._settings.integer("unclean.leader.election.interval.ms")
+
+    def _balance_period_ms(self) -> int:
+        return self._settings.integer("leader.imbalance.check.interval.seconds") * 1000
+
+    def _end_sessions(self, now_ms: int) -> None:
+        for ended in self.sessions.ended(self._metadata.image, now_ms):
+            broker_id = ended.broker_id
+            self.sessions.forget(broker_id)
+            silence = f"Broker {broker_id} was not heard of for {self.sessions.timeout_ms} ms"
+            self._say("controller", f"{silence}: it is fenced")
+            self._decide(partial(_fence, broker_id))
+
+    def _gave_back(self, decision: Decision[Any]) -> None:
+        if decision.response:
+            self._say("controller", f"{decision.response} partitions are led by their preferred replica again")
+        if decision.response == MOST_AT_ONCE:
+            self._balance_ms = self._metadata.clock() + _SOON_MS
+
+    def _filled(self, decision: Decision[Any]) -> None:
+        if decision.response:
+            self._say("controller", f"{decision.response} partitions that nobody led have a leader again")
+        if decision.response == MOST_AT_ONCE:
+            self._fill_ms = self._metadata.clock() + _SOON_MS
+
+    def _decide(
+        self,
+        decide: Callable[[Controller], Decision[Any]],
+        done: Callable[[Decision[Any]], None] = lambda decision: None,
+    ) -> None:
+        try:
+            self._metadata.decide(decide, done)
+        except WireError as error:
+            self._say("controller", f"The controller could not do what was due: {error.message}")
+
+
+def _fence(broker_id: int, controller: Controller) -> Decision[Any]:
+    """Meanwhile it may have been fenced, or forgotten, by a decision that is not committed yet."""
+    broker = controller.image.brokers.get(broker_id)
+    return Decision([], None) if broker is None or broker.fenced else fence_broker(controller, broker_id)
