@@ -10,8 +10,9 @@ A request carries a session id and an epoch, and so says what it is:
 
 `FetchSessions.begin` answers with a context: which partitions to read, and `reply`, which turns what was read into
 the session id and the partitions worth telling. In a session those are the ones with data, an error, or marks that
-moved since the client was last told. Partitions that gave data go to the end of the line, so that a client whose limit
-is always used up by the first ones gets to the others too.
+moved since the client was last told, or since those that it says it knows, as followers do (KIP-1166). Partitions that
+gave data go to the end of the line, so that a client whose limit is always used up by the first ones gets to the others
+too.
 
 Room is limited. A new session takes the place of the one unused for the longest time, if that is more than two minutes;
 else of the smallest that has lived for two minutes and is smaller than itself.
@@ -33,6 +34,7 @@ NO_SESSION: Final = 0
 INITIAL_EPOCH: Final = 0
 FINAL_EPOCH: Final = -1
 EVICTABLE_AFTER_MS: Final = 120_000
+_NOT_SAID: Final = (1 << 63) - 1
 _EPOCH_MAX: Final = (1 << 31) - 1
 
 Key = tuple[str | bytes, int]
@@ -90,6 +92,8 @@ class Session:
                 self.wanted[one.key] = one
             else:
                 known.asked = one.asked
+                if one.asked.high_watermark != _NOT_SAID:
+                    known.high_watermark = one.asked.high_watermark
         for key in forgotten:
             self.wanted.pop(key, None)
 

@@ -18,7 +18,8 @@ part. The leader's answer for a partition is one of
 With an answer comes the leader's high watermark and where its log begins.
 
 A fetch session (KIP-227) keeps requests small: after the first, only partitions are named that are asked otherwise than
-before. The session ends with the first answer that fails as a whole, and the next request begins another.
+before. What a partition is asked includes the high watermark that is known here, so that an answer which was thrown
+away is given again. The session ends with the first answer that fails as a whole, and the next request begins another.
 
 What is on its way when a partition changes hands, or is cut, does not count any more when it arrives: an answer must be
 to the question that would be asked now.
@@ -75,6 +76,7 @@ class Question(NamedTuple):
     offset: int
     last_epoch: int
     start_offset: int
+    high_watermark: int
 
 
 class Copied:
@@ -94,7 +96,10 @@ class Copied:
     def question(self) -> Question:
         """Raises WireError when the log cannot be opened."""
         log = self.replica.log
-        return Question(self.replica.leader_epoch, log.end_offset, log.leader_epoch, log.start_offset)
+        replica = self.replica
+        return Question(
+            replica.leader_epoch, log.end_offset, log.leader_epoch, log.start_offset, replica.told_mark
+        )
 
     def pause(self, now_ms: int, longest_ms: int) -> None:
         self.pause_ms = min(longest_ms, max(_FIRST_PAUSE_MS, 2 * self.pause_ms))
@@ -112,8 +117,8 @@ class Fetcher:
         self.pace = pace
         self._node = node
         self._copied: dict[Key, Copied] = {}
-        self._asked: dict[Key, Question] = {}
-        """What the session knows, or what was asked last."""
+        self._asked: dict[Key, Question | None] = {}
+        """What the session knows, or what was asked last; None where the answer was of no use."""
         self._session_id = 0
         self._session_epoch = 0
         self._on_its_way: object | None = None
@@ -167,7 +172,7 @@ class Fetcher:
         before = self._asked if self._session_id else {}
         changed = {key: question for key, question in questions.items() if before.get(key) != question}
         forgotten = [key for key in before if key not in questions]
-        self._asked = questions
+        self._asked = dict(questions)
         pace = self.pace
         request = FetchRequest(
             replica_state=ReplicaState(replica_id=self._node.node_id, replica_epoch=self._node.broker_epoch()),
@@ -176,7 +181,7 @@ class Fetcher:
             max_bytes=pace.max_bytes,
             session_id=self._session_id,
             session_epoch=self._session_epoch,
-            topics=[self._topic(topic_id, several) for topic_id, several in _by_topic(changed).items()],
+            topics=[self._topic(topic_id, several, changed) for topic_id, several in _by_topic(changed).items()],
             forgotten_topics_data=[
                 ForgottenTopic(topic_id=topic_id, partitions=several)
                 for topic_id, several in _by_topic(dict.fromkeys(forgotten)).items()
@@ -185,10 +190,10 @@ class Fetcher:
         self._on_its_way = mark = object()
         self._node.ask(self.leader_id, request, lambda response: self._told(mark, response))
 
-    def _topic(self, topic_id: bytes, partitions: list[int]) -> FetchTopic:
+    def _topic(self, topic_id: bytes, partitions: list[int], questions: dict[Key, Question]) -> FetchTopic:
         asked = []
         for number in partitions:
-            question = self._asked[topic_id, number]
+            question = questions[topic_id, number]
             asked.append(
                 FetchPartition(
                     partition=number,
@@ -197,6 +202,7 @@ class Fetcher:
                     last_fetched_epoch=question.last_epoch,
                     log_start_offset=question.start_offset,
                     partition_max_bytes=self.pace.partition_max_bytes,
+                    high_watermark=question.high_watermark,
                 )
             )
         return FetchTopic(topic_id=topic_id, partitions=asked)
@@ -236,9 +242,11 @@ class Fetcher:
 
     def _take(self, copied: Copied, told: Any, now_ms: int) -> None:
         asked = self._asked.get(copied.key)
+        self._asked[copied.key] = None
         try:
             if asked is None or copied.replica.fenced or copied.question() != asked:
                 return
+            self._asked[copied.key] = asked
             self._obey(copied, told, now_ms)
         except DiskFault as fault:
             self._node.disk_failed(copied.replica, fault)

@@ -165,9 +165,10 @@ class Replica(Place):
 
     def follow(self, partition: Partition) -> None:
         """Another node leads (or none: -1)."""
+        if self.leader_epoch != partition.leader_epoch:
+            self.followers, self.told_mark = None, UNKNOWN
         self.leader_id, self.leader_epoch = partition.leader, partition.leader_epoch
         self.isr, self.size = partition.isr, len(partition.replicas)
-        self.followers, self.told_mark = None, UNKNOWN
         if self.refusal != errors.KAFKA_STORAGE_ERROR:
             self.refusal = errors.NOT_LEADER_OR_FOLLOWER
         self._waiting.stir(self)
