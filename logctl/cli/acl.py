@@ -9,7 +9,7 @@ import typer
 
 from logctl.cli.command import changing, reading, required, talking
 from logctl.cli.documents import DocumentForm, write_document
-from logctl.cli.output import Column, Format, Listing, View
+from logctl.cli.output import Column, Format, Listing, OfCluster, View
 from logctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -89,10 +89,6 @@ class ListedAcl(TypedDict):
     pattern_type: Annotated[str, "literal or prefixed"]
     operation: Annotated[str, "all, read, write, create, delete, alter, describe, ..."]
     permission: Annotated[str, "allow or deny"]
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 LISTED = Listing(

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import typer
 
 from logctl.cli import output
+from logctl.cli.cells import address_text, counted, or_dash, yes_no
 from logctl.cli.cluster_features import register_features
 from logctl.cli.command import reading
-from logctl.cli.output import Column, Listing, Nested, View
+from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 from logctl.cli.units import count_text, duration_text
 
 if TYPE_CHECKING:
@@ -35,10 +36,6 @@ def register(app: typer.Typer) -> None:
     cluster.command("api-versions")(api_versions_command)
     cluster.command("capabilities")(capabilities_command)
     app.add_typer(cluster, name="cluster")
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 # -- info --------------------------------------------------------------------------------------------------------------
@@ -73,10 +70,10 @@ INFO = Listing(
     (
         Column("NODE", lambda node: node["id"], number=True),
         Column("ROLES", lambda node: ",".join(node["roles"])),
-        Column("ADDRESS", lambda node: _address(node)),
+        Column("ADDRESS", lambda node: address_text(node)),
         Column("RACK", lambda node: node["rack"] or "-"),
-        Column("CONTROLLER", lambda node: _yes_no(node["controller"])),
-        Column("FENCED", lambda node: _yes_no(node["fenced"]), wide=True),
+        Column("CONTROLLER", lambda node: yes_no(node["controller"])),
+        Column("FENCED", lambda node: yes_no(node["fenced"]), wide=True),
         Column("RELEASE", lambda node: node["release"] or "-"),
     ),
     Nested("nodes", "CLUSTER", lambda item: _info_headline(item)),
@@ -133,9 +130,9 @@ def _info_headline(item: Mapping[str, Any]) -> str:
     controller = "no controller" if item["controller"] is None else f"controller {item['controller']}"
     version = f", metadata.version {item['metadata_version']}" if item["metadata_version"] else ""
     return output.neutral(
-        f"cluster {item['name']}, {controller}, {_counted(item['topics'], 'topic')} and"
-        f" {item['internal_topics']} of its own, {_counted(item['partitions'], 'partition')},"
-        f" {_counted(item['replicas'], 'replica')}{version}"
+        f"cluster {item['name']}, {controller}, {counted(item['topics'], 'topic')} and"
+        f" {item['internal_topics']} of its own, {counted(item['partitions'], 'partition')},"
+        f" {counted(item['replicas'], 'replica')}{version}"
     ) + "\n"
 
 
@@ -267,7 +264,7 @@ def _health(view: ClusterView, names: list[str], findings: list[Finding]) -> Hea
 
 
 def _health_headline(item: Mapping[str, Any]) -> str:
-    size = f"{_counted(item['brokers'], 'broker')}, {_counted(item['topics'], 'topic')}"
+    size = f"{counted(item['brokers'], 'broker')}, {counted(item['topics'], 'topic')}"
     return output.neutral(f"cluster {item['name']} is {item['verdict']}: {size}, {len(item['checks'])} checks") + "\n"
 
 
@@ -300,7 +297,7 @@ QUORUM = Listing(
     (
         Column("NODE", lambda node: node["id"], number=True),
         Column("ROLE", lambda node: node["role"]),
-        Column("END", lambda node: _or_dash(node["end_offset"]), number=True),
+        Column("END", lambda node: or_dash(node["end_offset"]), number=True),
         Column("LAG", lambda node: count_text(node["lag_records"]), number=True, key=lambda node: node["lag_records"]),
         Column("BEHIND", lambda node: duration_text(node["lag_ms"]), number=True, key=lambda node: node["lag_ms"]),
         Column("LAST-FETCH", lambda node: _time(node["last_fetch_ms"]), wide=True),
@@ -391,7 +388,7 @@ API_VERSIONS = Listing(
         Column("API", lambda api: api["name"]),
         Column("KEY", lambda api: api["key"], number=True),
         Column("VERSIONS", lambda api: _range(api["lowest"], api["highest"])),
-        Column("USED", lambda api: _or_dash(api["used"]), number=True),
+        Column("USED", lambda api: or_dash(api["used"]), number=True),
         Column("BROKERS", lambda api: _ranges(api), key=lambda api: api["differs"]),
     ),
     also=OfCluster,
@@ -531,24 +528,8 @@ def _capability(one: Offer) -> CapabilityItem:
 # -- words -------------------------------------------------------------------------------------------------------------
 
 
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
 def _listed(ids: Any) -> str:
     return ", ".join(str(one) for one in sorted(ids))
-
-
-def _yes_no(value: bool | None) -> str:
-    return "-" if value is None else "yes" if value else "no"
-
-
-def _or_dash(value: object) -> object:
-    return "-" if value is None else value
-
-
-def _address(node: Mapping[str, Any]) -> str:
-    return "-" if node["host"] is None else f"{node['host']}:{node['port']}"
 
 
 def _time(when_ms: int | None) -> str:

@@ -27,7 +27,7 @@ from logctl.cli.config_entities import (
     Topics,
     named_by,
 )
-from logctl.cli.output import Column, Listing, View
+from logctl.cli.output import Column, Listing, OfCluster, View
 from logctl.errors import LogctlError, OperationFailed, UsageError
 
 if TYPE_CHECKING:
@@ -117,10 +117,6 @@ class SettingItem(TypedDict):
     type: str
     documentation: str | None
     layers: Annotated[list[LayerItem], "where the setting is set, the strongest first"]
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 SETTINGS = Listing(

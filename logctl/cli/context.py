@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 import typer
 
 from logctl.cli import output
+from logctl.cli.cells import or_dash
 from logctl.cli.command import telling
 from logctl.cli.options import DEFAULT_TIMEOUT, Timeout
 from logctl.cli.output import Column, Listing, View
@@ -65,17 +66,13 @@ class TestedContext(TypedDict):
     certificate_until_ms: Annotated[int | None, "end of the broker's certificate, ms since 1970; null without TLS"]
 
 
-def _dash(value: object) -> object:
-    return "-" if value is None or value == "" else value
-
-
 _LISTED_COLUMNS: Final = (
     Column("CONTEXT", lambda one: one["name"]),
     Column("CURRENT", lambda one: "*" if one["current"] else ""),
-    Column("BOOTSTRAP-SERVERS", lambda one: _dash(one["bootstrap_servers"])),
+    Column("BOOTSTRAP-SERVERS", lambda one: or_dash(one["bootstrap_servers"])),
     Column("GUARD", lambda one: one["guard"]),
-    Column("CLUSTER", lambda one: _dash(one["cluster_id"])),
-    Column("COLOUR", lambda one: _dash(one["colour"]), wide=True),
+    Column("CLUSTER", lambda one: or_dash(one["cluster_id"])),
+    Column("COLOUR", lambda one: or_dash(one["colour"]), wide=True),
 )
 LISTED: Final = Listing("contexts", ListedContext, _LISTED_COLUMNS)
 SHOWN: Final = Listing(
@@ -83,7 +80,7 @@ SHOWN: Final = Listing(
     ShownContext,
     (
         *_LISTED_COLUMNS,
-        Column("COMMAND-CONFIG", lambda one: _dash(one["command_config"])),
+        Column("COMMAND-CONFIG", lambda one: or_dash(one["command_config"])),
         Column("PROPERTIES", lambda one: " ".join(f"{name}={value}" for name, value in one["properties"].items())),
     ),
 )
@@ -91,13 +88,13 @@ TESTED: Final = Listing(
     "contexts",
     TestedContext,
     (
-        Column("CONTEXT", lambda one: _dash(one["name"])),
-        Column("CLUSTER", lambda one: _dash(one["cluster_id"])),
+        Column("CONTEXT", lambda one: or_dash(one["name"])),
+        Column("CLUSTER", lambda one: or_dash(one["cluster_id"])),
         Column("BROKERS", lambda one: one["brokers"], number=True),
         Column("LATENCY", lambda one: f"{one['latency_ms']:.1f} ms", number=True, key=lambda one: one["latency_ms"]),
         Column("PROTOCOL", lambda one: one["security_protocol"]),
-        Column("LOGIN", lambda one: _dash(one["login"])),
-        Column("TLS", lambda one: _dash(one["tls_version"])),
+        Column("LOGIN", lambda one: or_dash(one["login"])),
+        Column("TLS", lambda one: or_dash(one["tls_version"])),
     ),
 )
 

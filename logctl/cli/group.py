@@ -8,22 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from logctl.cli import output
+from logctl.cli.cells import or_dash
 from logctl.cli.command import reading
-from logctl.cli.group_arguments import (
-    AllGroups,
-    Kinds,
-    Named,
-    OfCluster,
-    Patterns,
-    States,
-    dash,
-    places_text,
-    selection,
-)
+from logctl.cli.group_arguments import AllGroups, Kinds, Named, Patterns, States, places_text, selection
 from logctl.cli.group_changes import clone_offsets_command, delete_command, delete_offsets_command, reset_command
 from logctl.cli.group_lag import lag_command
 from logctl.cli.group_peek import peek_command
-from logctl.cli.output import Column, Listing, Nested, View
+from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 
 if TYPE_CHECKING:
     from logctl.admin.group_kinds import Group, Member
@@ -106,10 +97,10 @@ LISTED = Listing(
 
 _MEMBER_COLUMNS = (
     Column("MEMBER", lambda member: member["member"]),
-    Column("INSTANCE", lambda member: dash(member["instance"]), wide=True),
+    Column("INSTANCE", lambda member: or_dash(member["instance"]), wide=True),
     Column("CLIENT-ID", lambda member: member["client_id"]),
     Column("HOST", lambda member: member["host"]),
-    Column("EPOCH", lambda member: dash(member["epoch"]), number=True, wide=True),
+    Column("EPOCH", lambda member: or_dash(member["epoch"]), number=True, wide=True),
     Column("PARTITIONS", lambda member: _count(member["assignment"]), number=True),
     Column("ASSIGNMENT", lambda member: places_text(member["assignment"])),
     Column("TARGET", lambda member: places_text(member["target"]), wide=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -39,10 +39,6 @@ Topics = Annotated[
 ]
 
 
-class OfCluster(TypedDict):
-    cluster_id: str | None
-
-
 def names_of(groups: Sequence[str] | None, named: Sequence[str] | None) -> tuple[str, ...]:
     """Arguments and --group together, each once."""
     return tuple(dict.fromkeys([*(groups or ()), *(named or ())]))
@@ -59,10 +55,6 @@ def selection(
 
 def _words(text: str | None) -> tuple[str, ...]:
     return tuple(word.strip().lower() for word in (text or "").split(",") if word.strip())
-
-
-def dash(value: object) -> object:
-    return "-" if value is None else value
 
 
 def places_text(assignment: Mapping[str, Sequence[int]] | None) -> str:

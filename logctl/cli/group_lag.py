@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import typer
 
 from logctl.cli import output
+from logctl.cli.cells import or_dash
 from logctl.cli.command import reading
-from logctl.cli.group_arguments import AllGroups, Kinds, Named, OfCluster, Patterns, States, dash, selection
-from logctl.cli.output import Column, Listing, Nested, View
+from logctl.cli.group_arguments import AllGroups, Kinds, Named, Patterns, States, selection
+from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 from logctl.cli.units import duration_text, rate_count_text
 
 if TYPE_CHECKING:
@@ -67,11 +68,11 @@ LAG = Listing(
     (
         Column("TOPIC", lambda entry: entry["topic"]),
         Column("PARTITION", lambda entry: entry["partition"], number=True),
-        Column("COMMITTED", lambda entry: dash(entry["committed"]), number=True),
-        Column("START", lambda entry: dash(entry["start"]), number=True, wide=True),
-        Column("END", lambda entry: dash(entry["end"]), number=True),
-        Column("LOG-END", lambda entry: dash(entry["log_end"]), number=True, wide=True),
-        Column("LAG", lambda entry: dash(entry["lag"]), number=True),
+        Column("COMMITTED", lambda entry: or_dash(entry["committed"]), number=True),
+        Column("START", lambda entry: or_dash(entry["start"]), number=True, wide=True),
+        Column("END", lambda entry: or_dash(entry["end"]), number=True),
+        Column("LOG-END", lambda entry: or_dash(entry["log_end"]), number=True, wide=True),
+        Column("LAG", lambda entry: or_dash(entry["lag"]), number=True),
         Column(
             "TIME-LAG",
             lambda entry: duration_text(entry["time_lag_ms"]),
@@ -99,11 +100,11 @@ LAG = Listing(
             wide=True,
             key=lambda entry: entry["catch_up_ms"],
         ),
-        Column("VERDICT", lambda entry: dash(entry["verdict"])),
-        Column("CLIENT-ID", lambda entry: dash(entry["client_id"])),
+        Column("VERDICT", lambda entry: or_dash(entry["verdict"])),
+        Column("CLIENT-ID", lambda entry: or_dash(entry["client_id"])),
         Column("REASON", lambda entry: entry["reason"], wide=True),
-        Column("MEMBER", lambda entry: dash(entry["member"]), wide=True),
-        Column("HOST", lambda entry: dash(entry["host"]), wide=True),
+        Column("MEMBER", lambda entry: or_dash(entry["member"]), wide=True),
+        Column("HOST", lambda entry: or_dash(entry["host"]), wide=True),
         Column("METADATA", lambda entry: entry["metadata"] or "-", wide=True),
     ),
     Nested("partitions", "GROUP", lambda item: _headline(item)),
@@ -300,7 +301,7 @@ def _headline(item: Mapping[str, Any]) -> str:
         f"group {item['name']}",
         f"state {item['state']}",
         f"partitions {item['partition_count']}",
-        f"total lag {dash(item['total_lag'])}",
+        f"total lag {or_dash(item['total_lag'])}",
         *([f"{item['unknown_count']} without a lag"] if item["unknown_count"] else []),
         *([f"oldest unread {duration_text(item['time_lag_ms'])} old"] if item["time_lag_ms"] else []),
         *([f"reads {rate_count_text(item['commit_rate'])}"] if item["commit_rate"] is not None else []),

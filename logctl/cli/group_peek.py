@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict
 import typer
 
 from logctl.cli import output
+from logctl.cli.cells import or_dash
 from logctl.cli.command import reading, required
-from logctl.cli.group_arguments import Named, OfCluster, Topics, dash, names_of
-from logctl.cli.output import Column, Listing, Nested, View
+from logctl.cli.group_arguments import Named, Topics, names_of
+from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 from logctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ PEEKED = Listing(
         Column("TIME", lambda record: _time(record["timestamp_ms"]), key=lambda record: record["timestamp_ms"]),
         Column("KEY", lambda record: _cell(record["key"])),
         Column("VALUE", lambda record: _cell(record["value"])),
-        Column("BYTES", lambda record: dash(record["value_bytes"]), number=True),
+        Column("BYTES", lambda record: or_dash(record["value_bytes"]), number=True),
         Column("HEADERS", lambda record: _cell(_headers(record["headers"]))),
     ),
     Nested("records", "PARTITION", lambda item: _headline(item)),
@@ -131,7 +132,7 @@ def _cell(text: str | None) -> str:
 
 
 def _headers(headers: list[PeekedHeader]) -> str | None:
-    return ",".join(f"{one['name']}={dash(one['value'])}" for one in headers) or None
+    return ",".join(f"{one['name']}={or_dash(one['value'])}" for one in headers) or None
 
 
 def _time(timestamp_ms: int | None) -> str:

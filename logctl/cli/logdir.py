@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from logctl.cli.command import reading
-from logctl.cli.output import Column, Listing, View
+from logctl.cli.output import Column, Listing, OfCluster, View
 from logctl.cli.units import count_text, size_text
 from logctl.errors import LogctlError, UsageError
 
@@ -59,10 +59,6 @@ class HeldReplica(TypedDict):
     size_bytes: Annotated[int, "bytes of its segments"]
     offset_lag: Annotated[int, "records behind the high watermark; for a copy in the making, behind the current one"]
     is_future: Annotated[bool, "a copy in the making that will replace the current one"]
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 LISTED = Listing(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from logctl.cli import output
+from logctl.cli.cells import address_text, yes_no
 from logctl.cli.command import reading
-from logctl.cli.output import Column, Listing, Nested, View
+from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 from logctl.cli.units import count_text, duration_text, size_text
 from logctl.errors import OperationFailed, UsageError
 
@@ -62,20 +63,16 @@ class DescribedNode(ListedNode):
     log_dirs: list[NodeDirectory]
 
 
-class OfCluster(TypedDict):
-    cluster_id: str | None
-
-
 LISTED = Listing(
     "nodes",
     ListedNode,
     (
         Column("NODE", lambda node: node["id"], number=True),
         Column("ROLES", lambda node: ",".join(node["roles"])),
-        Column("ADDRESS", lambda node: _address(node)),
+        Column("ADDRESS", lambda node: address_text(node)),
         Column("RACK", lambda node: node["rack"] or "-"),
-        Column("CONTROLLER", lambda node: _yes_no(node["controller"])),
-        Column("FENCED", lambda node: _yes_no(node["fenced"]), wide=True),
+        Column("CONTROLLER", lambda node: yes_no(node["controller"])),
+        Column("FENCED", lambda node: yes_no(node["fenced"]), wide=True),
         Column("LEADERS", lambda node: count_text(node["leaders"]), number=True, key=lambda node: node["leaders"]),
         Column("REPLICAS", lambda node: count_text(node["replicas"]), number=True, key=lambda node: node["replicas"]),
         Column("SIZE", lambda node: size_text(node["size_bytes"]), number=True, key=lambda node: node["size_bytes"]),
@@ -193,7 +190,7 @@ def _headline(item: Mapping[str, Any]) -> str:
     said = [
         f"node {item['id']}",
         " and ".join(item["roles"]) + (" (active)" if item["controller"] else ""),
-        _address(item),
+        address_text(item),
         *([f"rack {item['rack']}"] if item["rack"] else []),
         *(["fenced"] if item["fenced"] else []),
         f"leads {count_text(item['leaders'])} of {count_text(item['replicas'])} replicas",
@@ -205,14 +202,6 @@ def _headline(item: Mapping[str, Any]) -> str:
         f"  {name} {one['lowest']} to {one['highest']}\n" for name, one in (item["features"] or {}).items()
     )
     return output.neutral(", ".join(said)) + "\n" + output.neutral_text(features)
-
-
-def _address(node: Mapping[str, Any]) -> str:
-    return "-" if node["host"] is None else f"{node['host']}:{node['port']}"
-
-
-def _yes_no(value: bool | None) -> str:
-    return "-" if value is None else "yes" if value else "no"
 
 
 def _ids(nodes: Any) -> str:

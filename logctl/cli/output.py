@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypedDict
 
 from logctl.errors import LogctlError, PartialFailure, UsageError
 
@@ -69,6 +69,12 @@ class Listing(NamedTuple):
     ) -> View:
         """The items found, why others are missing (by name), and what else the document holds."""
         return View(self.noun, items, self.columns, errors, also, self.nested)
+
+
+class OfCluster(TypedDict):
+    """What a document about a cluster holds besides its items."""
+
+    cluster_id: str | None
 
 
 class View(NamedTuple):

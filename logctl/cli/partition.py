@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
+from logctl.cli.cells import joined
 from logctl.cli.command import changing, reading
-from logctl.cli.output import Column, Listing, View
+from logctl.cli.output import Column, Listing, OfCluster, View
 from logctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,29 +53,19 @@ class ListedPartition(TypedDict):
     ]
 
 
-class OfCluster(TypedDict):
-    cluster_id: str | None
-
-
-def _joined(numbers: list[int] | None) -> str:
-    if numbers is None:
-        return "N/A"
-    return ",".join(map(str, numbers)) or "-"
-
-
 LISTED = Listing(
     "partitions",
     ListedPartition,
     (
         Column("PARTITION", lambda entry: entry["name"]),
         Column("LEADER", lambda entry: "none" if entry["leader"] is None else entry["leader"], number=True),
-        Column("REPLICAS", lambda entry: _joined(entry["replicas"])),
-        Column("ISR", lambda entry: _joined(entry["isr"])),
+        Column("REPLICAS", lambda entry: joined(entry["replicas"])),
+        Column("ISR", lambda entry: joined(entry["isr"])),
         Column("FAULTS", lambda entry: ",".join(entry["faults"]) or "-"),
         Column("MIN-ISR", lambda entry: "-" if entry["min_isr"] is None else entry["min_isr"], number=True, wide=True),
-        Column("OFFLINE", lambda entry: _joined(entry["offline"]), wide=True),
-        Column("ADDING", lambda entry: _joined(entry["adding"]), wide=True),
-        Column("REMOVING", lambda entry: _joined(entry["removing"]), wide=True),
+        Column("OFFLINE", lambda entry: joined(entry["offline"]), wide=True),
+        Column("ADDING", lambda entry: joined(entry["adding"]), wide=True),
+        Column("REMOVING", lambda entry: joined(entry["removing"]), wide=True),
         Column("EPOCH", lambda entry: entry["leader_epoch"], number=True, wide=True),
     ),
     also=OfCluster,

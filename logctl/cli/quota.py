@@ -9,7 +9,7 @@ import typer
 
 from logctl.cli.command import changing, reading, required, talking
 from logctl.cli.documents import DocumentForm, write_document
-from logctl.cli.output import Column, Format, Listing, Nested, View, neutral
+from logctl.cli.output import Column, Format, Listing, Nested, OfCluster, View, neutral
 from logctl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -63,10 +63,6 @@ class DescribedQuota(TypedDict):
     name: Annotated[str, "whose quota, in one text"]
     entity: Annotated[list[Part], "whose quota: one part, or a user and a client id"]
     limits: list[DescribedLimit]
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 def _limit(key: str) -> Any:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 import typer
 
 from logctl.cli.command import reading
-from logctl.cli.output import Column, Listing, View
+from logctl.cli.output import Column, Listing, OfCluster, View
 from logctl.cli.record_options import Partitions
 from logctl.errors import UsageError
 
@@ -32,10 +32,6 @@ class PartitionOffsets(TypedDict):
     offset: Annotated[int | None, "where --time points; null when no record is as young as that"]
     timestamp_ms: Annotated[int | None, "of the record there; null where there is none"]
     leader_epoch: Annotated[int | None, "in which that record was written; null where unknown"]
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 OFFSETS = Listing(

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, TypedDict
 import typer
 
 from logctl.cli import output, topic_changes
+from logctl.cli.cells import joined
 from logctl.cli.command import reading
-from logctl.cli.output import Column, Listing, Nested, View
+from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 from logctl.cli.units import count_text, size_text
 
 if TYPE_CHECKING:
@@ -95,10 +96,6 @@ class DescribedTopic(TypedDict):
     partitions: list[DescribedPartition]
 
 
-class OfCluster(TypedDict):
-    cluster_id: str | None
-
-
 LISTED = Listing(
     "topics",
     ListedTopic,
@@ -118,14 +115,14 @@ DESCRIBED = Listing(
     (
         Column("PARTITION", lambda entry: entry["partition"], number=True),
         Column("LEADER", lambda entry: "none" if entry["leader"] is None else entry["leader"], number=True),
-        Column("REPLICAS", lambda entry: _joined(entry["replicas"])),
-        Column("ISR", lambda entry: _joined(entry["isr"])),
-        Column("OFFLINE", lambda entry: _joined(entry["offline"]), wide=True),
-        Column("ADDING", lambda entry: _joined(entry["adding"]), wide=True),
-        Column("REMOVING", lambda entry: _joined(entry["removing"]), wide=True),
+        Column("REPLICAS", lambda entry: joined(entry["replicas"])),
+        Column("ISR", lambda entry: joined(entry["isr"])),
+        Column("OFFLINE", lambda entry: joined(entry["offline"]), wide=True),
+        Column("ADDING", lambda entry: joined(entry["adding"]), wide=True),
+        Column("REMOVING", lambda entry: joined(entry["removing"]), wide=True),
         Column("EPOCH", lambda entry: entry["leader_epoch"], number=True, wide=True),
-        Column("ELR", lambda entry: _joined(entry["elr"]), wide=True),
-        Column("LAST-KNOWN-ELR", lambda entry: _joined(entry["last_known_elr"]), wide=True),
+        Column("ELR", lambda entry: joined(entry["elr"]), wide=True),
+        Column("LAST-KNOWN-ELR", lambda entry: joined(entry["last_known_elr"]), wide=True),
     ),
     Nested("partitions", "TOPIC", lambda item: _headline(item)),
     OfCluster,
@@ -280,12 +277,6 @@ def _selection(
 
 
 # -- output ----------------------------------------------------------------------------------------------------------
-
-def _joined(numbers: list[int] | None) -> str:
-    if numbers is None:
-        return "N/A"
-    return ",".join(str(number) for number in numbers) or "-"
-
 
 def _listed(topic: Topic) -> ListedTopic:
     return {

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated, TypedDict
 
 import typer
 
+from logctl.cli.cells import or_dash
 from logctl.cli.command import changing, reading, required
 from logctl.cli.durations import parse_duration_s
-from logctl.cli.output import Column, Listing, View
+from logctl.cli.output import Column, Listing, OfCluster, View
 from logctl.cli.record_offsets import time_text
 from logctl.cli.units import duration_text
 from logctl.errors import LogctlError, UsageError
@@ -57,10 +58,6 @@ def register(app: typer.Typer) -> None:
 # -- what is listed --------------------------------------------------------------------------------------------------
 
 
-class OfCluster(TypedDict):
-    cluster_id: str | None
-
-
 class ListedTransaction(TypedDict):
     name: Annotated[str, "the transactional id"]
     coordinator: Annotated[int, "id of the broker that coordinates it"]
@@ -97,10 +94,6 @@ class HangingTransaction(ActiveProducer):
     transactional_id: Annotated[str | None, "null: no coordinator knows the producer"]
 
 
-def _or_dash(value: object) -> object:
-    return "-" if value is None else value
-
-
 LISTED = Listing(
     "transactions",
     ListedTransaction,
@@ -135,10 +128,10 @@ _PRODUCER_COLUMNS = (
     Column("PARTITION", lambda one: one["partition"], number=True),
     Column("PRODUCER-ID", lambda one: one["producer_id"], number=True),
     Column("EPOCH", lambda one: one["producer_epoch"], number=True),
-    Column("COORDINATOR-EPOCH", lambda one: _or_dash(one["coordinator_epoch"]), number=True, wide=True),
-    Column("LAST-SEQUENCE", lambda one: _or_dash(one["last_sequence"]), number=True),
+    Column("COORDINATOR-EPOCH", lambda one: or_dash(one["coordinator_epoch"]), number=True, wide=True),
+    Column("LAST-SEQUENCE", lambda one: or_dash(one["last_sequence"]), number=True),
     Column("LAST-TIMESTAMP", lambda one: time_text(one["last_timestamp_ms"])),
-    Column("START-OFFSET", lambda one: _or_dash(one["start_offset"]), number=True),
+    Column("START-OFFSET", lambda one: or_dash(one["start_offset"]), number=True),
 )
 PRODUCERS = Listing("producers", ActiveProducer, _PRODUCER_COLUMNS, also=OfCluster)
 HANGING = Listing(
@@ -147,7 +140,7 @@ HANGING = Listing(
     (
         *_PRODUCER_COLUMNS,
         Column("OPEN-FOR", lambda one: duration_text(one["open_ms"]), True, key=lambda one: one["open_ms"]),
-        Column("TRANSACTIONAL-ID", lambda one: _or_dash(one["transactional_id"])),
+        Column("TRANSACTIONAL-ID", lambda one: or_dash(one["transactional_id"])),
     ),
     also=OfCluster,
 )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 import typer
 
 from logctl.cli.command import changing, reading, required
-from logctl.cli.output import Column, Listing, View
+from logctl.cli.output import Column, Listing, OfCluster, View
 from logctl.errors import LogctlError, OperationFailed, UsageError
 
 if TYPE_CHECKING:
@@ -58,10 +58,6 @@ class ListedMechanism(TypedDict):
 class ListedUser(TypedDict):
     name: str
     credentials: Annotated[list[ListedMechanism], "one for each mechanism the user can log in with"]
-
-
-class OfCluster(TypedDict):
-    cluster_id: str | None
 
 
 def _said(user: Mapping[str, Any]) -> str:
