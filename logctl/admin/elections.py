@@ -9,7 +9,6 @@ A partition is looked at as 'orders:3': who leads it and who should.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from typing import Any, Final, NamedTuple
@@ -17,6 +16,7 @@ from typing import Any, Final, NamedTuple
 from logctl.admin.deadline import Deadline
 from logctl.admin.observe import Partition, Resource, Seen, Snapshot, State, Topic, Wants, topic_from
 from logctl.admin.operation import Change, Plan, Risk, Step
+from logctl.admin.partition_files import read_partition_file
 from logctl.admin.partitions import parse_place, place_text
 from logctl.admin.positions import Place
 from logctl.admin.routing import Cluster, refusal
@@ -162,30 +162,11 @@ _FORM: Final = '{"partitions": [{"topic": "orders", "partition": 0}]}'
 def read_places(text: str, path: str) -> dict[str, tuple[int, ...] | None]:
     """The partitions in a file as kafka-leader-election takes it: {"partitions": [{"topic", "partition"}]}. Raises
     UsageError that names the file and the line or the entry."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {error.lineno}: this is not JSON: {error.msg}") from None
-    entries = document.get("partitions") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise UsageError(f"{path}: an object with a list `partitions` was expected", _FORM)
     found: dict[str, tuple[int, ...] | None] = {}
-    for index, entry in enumerate(entries):
-        topic, number = _place_in(entry, f"{path}, partitions[{index}]")
-        if number in (found.get(topic) or ()):
-            raise UsageError(f"{path}, partitions[{index}]: {topic}:{number} is there twice")
+    for entry in read_partition_file(text, path, _FORM).entries:
+        topic, number = entry.place
         found[topic] = (*(found.get(topic) or ()), number)
     return found
-
-
-def _place_in(entry: Any, where: str) -> Place:
-    topic = entry.get("topic") if isinstance(entry, dict) else None
-    number = entry.get("partition") if isinstance(entry, dict) else None
-    if not isinstance(topic, str):
-        raise UsageError(f"{where}: `topic` is missing or is not a string", _FORM)
-    if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-        raise UsageError(f"{where}: `partition` is missing or is not a number from 0 up", _FORM)
-    return topic, number
 
 
 # -- looking and doing -----------------------------------------------------------------------------------------------

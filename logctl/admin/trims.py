@@ -13,7 +13,6 @@ go is an estimate by that share; whole segments are given back only.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
@@ -23,6 +22,7 @@ from logctl.admin.link import NotOffered
 from logctl.admin.logdirs import leader_sizes
 from logctl.admin.observe import Resource, Seen, Snapshot, State, Wants
 from logctl.admin.operation import Change, Plan, Risk, Step
+from logctl.admin.partition_files import read_partition_file, whole_number
 from logctl.admin.partitions import parse_place, place_text
 from logctl.admin.positions import Kind, Place, Position, Range, list_offsets, resolve
 from logctl.admin.routing import Cluster, refusal
@@ -168,40 +168,16 @@ def _places(cluster: Cluster, wanted: Wanted, deadline: Deadline) -> list[Place]
     return places
 
 
-def read_cuts(text: str, path: str) -> dict[Place, int]:
-    """The offsets in a file as kafka-delete-records takes it: {"partitions": [{"topic", "partition", "offset"}],
-    "version": 1}; -1 for the end. Raises UsageError that names the file and the line or the entry."""
-    try:
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UsageError(f"{path}, line {error.lineno}: this is not JSON: {error.msg}") from None
-    entries = document.get("partitions") if isinstance(document, dict) else None
-    if not isinstance(entries, list):
-        raise UsageError(f"{path}: an object with a list `partitions` was expected", _FORM)
-    if document.get("version", 1) != 1:
-        raise UsageError(f"{path}: version {document['version']!r} is not known", _FORM)
-    cuts: dict[Place, int] = {}
-    for index, entry in enumerate(entries):
-        place, offset = _cut_in(entry, f"{path}, partitions[{index}]")
-        if place in cuts:
-            raise UsageError(f"{path}, partitions[{index}]: {place_text(place)} is there twice")
-        cuts[place] = offset
-    return cuts
-
-
 _FORM: Final = '{"partitions": [{"topic": "orders", "partition": 0, "offset": 42}], "version": 1}'
 
 
-def _cut_in(entry: Any, where: str) -> tuple[Place, int]:
-    if not isinstance(entry, dict):
-        raise UsageError(f"{where}: an object was expected", _FORM)
-    for key, kind in (("topic", str), ("partition", int), ("offset", int)):
-        if not isinstance(entry.get(key), kind) or isinstance(entry[key], bool):
-            expected = "a string" if kind is str else "a number"
-            raise UsageError(f"{where}: `{key}` is missing or is not {expected}", _FORM)
-    if entry["offset"] < -1 or entry["partition"] < 0:
-        raise UsageError(f"{where}: {'partition' if entry['partition'] < 0 else 'offset'} cannot be that small", _FORM)
-    return (entry["topic"], entry["partition"]), entry["offset"]
+def read_cuts(text: str, path: str) -> dict[Place, int]:
+    """The offsets in a file as kafka-delete-records takes it: {"partitions": [{"topic", "partition", "offset"}],
+    "version": 1}; -1 for the end. Raises UsageError that names the file and the line or the entry."""
+    document, entries = read_partition_file(text, path, _FORM)
+    if document.get("version", 1) != 1:
+        raise UsageError(f"{path}: version {document['version']!r} is not known", _FORM)
+    return {one.place: whole_number(one.fields, "offset", _LATEST, one.where, _FORM) for one in entries}
 
 
 def intend_cuts(cluster: Cluster, cuts: Mapping[Place, int], deadline: Deadline) -> Trim:

@@ -107,7 +107,7 @@ def test_a_file_of_kafka_leader_election_is_read() -> None:
         ('{"partitions": [{"partition": 0}]}', r"f, partitions\[0\]: `topic` is missing"),
         ('{"partitions": [{"topic": "a", "partition": true}]}', r"f, partitions\[0\]: `partition`"),
         ('{"partitions": [{"topic": "a", "partition": 0}, {"topic": "a", "partition": 0}]}', "a:0 is there twice"),
-        ('{"partitions": [7]}', r"f, partitions\[0\]: `topic`"),
+        ('{"partitions": [7]}', r"f, partitions\[0\]: an object was expected"),
     ],
 )
 def test_a_file_that_is_wrong_is_told_where(text: str, complaint: str) -> None:
