@@ -138,6 +138,7 @@ class Large(ScriptedCluster):
 
 def main() -> None:
     options = parse()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled modules are kept, as where logctl is installed
     if options.look:
         print(json.dumps(look(options.look, options.at)))
         return

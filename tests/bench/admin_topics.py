@@ -109,6 +109,7 @@ class Large(ScriptedCluster):
 
 def main() -> None:
     options = parse()
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled modules are kept, as where logctl is installed
     if options.serve:
         serve(options.topics, options.partitions)
         return
