@@ -20,8 +20,9 @@ from enum import Enum
 from typing import Final, NamedTuple
 
 from logctl.admin.deadline import Deadline
-from logctl.admin.health import ClusterView, LogDir, look, missing, unanswered
+from logctl.admin.health import ClusterView, look, missing, unanswered
 from logctl.admin.link import NotOffered
+from logctl.admin.logdirs import LogDir
 from logctl.admin.observe import Partition
 from logctl.admin.quorum import Replica
 from logctl.admin.routing import Cluster

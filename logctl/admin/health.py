@@ -28,39 +28,16 @@ from typing import Any, Final, NamedTuple
 
 from logctl.admin.capabilities import need
 from logctl.admin.deadline import Deadline
+from logctl.admin.fenced import fenced_brokers
+from logctl.admin.logdirs import LogDir, log_dir_from
 from logctl.admin.observe import Topic, topic_from
+from logctl.admin.positions import Place
 from logctl.admin.quorum import Quorum, describe_quorum
 from logctl.admin.routing import Broker, Cluster, refusal
 from logctl.errors import DeadlineExceeded, LogctlError, Unreachable
 from logctl.wire import errors
 
 _PATIENCE_S: Final = 5.0
-
-Place = tuple[str, int]
-"""A topic and a partition of it."""
-
-
-class LogDir(NamedTuple):
-    """A log directory of a broker. `error`: Kafka's name of what is wrong with it; sizes None where not told.
-
-    `size_bytes` is what its replicas take; `behind`: records that replicas in it lack of their leader, where any."""
-
-    path: str
-    error: str | None
-    total_bytes: int | None
-    usable_bytes: int | None
-    size_bytes: int
-    replicas: int
-    cordoned: bool = False
-    behind: Mapping[Place, int] = MappingProxyType({})
-
-    @property
-    def used_share(self) -> float | None:
-        """How much of the volume is taken, from 0 to 1; None where its size is not told."""
-        if self.total_bytes is None or self.usable_bytes is None or self.total_bytes <= 0:
-            return None
-        return 1 - self.usable_bytes / self.total_bytes
-
 
 class Move(NamedTuple):
     """Replicas of a partition that come and go. `behind_records`: what the coming ones lack, None where unknown.
@@ -170,23 +147,8 @@ def _with_log_dirs(cluster: Cluster, view: ClusterView, deadline: Deadline) -> C
         if response.error_code:
             silent[node_id] = refusal(f"log directories of broker {node_id}", response.error_code)
         else:
-            found[node_id] = tuple(log_dir_from(one) for one in response.results)
+            found[node_id] = tuple(log_dir_from(node_id, one) for one in response.results)
     return view._replace(log_dirs=found, silent=silent)
-
-
-def log_dir_from(result: Any) -> LogDir:
-    """A log directory as a DescribeLogDirsResult tells of it."""
-    replicas = [(topic.name, one) for topic in result.topics for one in topic.partitions]
-    return LogDir(
-        path=result.log_dir,
-        error=errors.describe(result.error_code).name if result.error_code else None,
-        total_bytes=result.total_bytes if result.total_bytes >= 0 else None,
-        usable_bytes=result.usable_bytes if result.usable_bytes >= 0 else None,
-        size_bytes=sum(one.partition_size for _, one in replicas),
-        replicas=sum(not one.is_future_key for _, one in replicas),
-        cordoned=result.is_cordoned,
-        behind={(name, one.partition_index): one.offset_lag for name, one in replicas if one.offset_lag > 0},
-    )
 
 
 def _with_quorum(cluster: Cluster, view: ClusterView, deadline: Deadline) -> ClusterView:
@@ -195,26 +157,6 @@ def _with_quorum(cluster: Cluster, view: ClusterView, deadline: Deadline) -> Clu
 
 def _with_fenced(cluster: Cluster, view: ClusterView, deadline: Deadline) -> ClusterView:
     return view._replace(fenced=frozenset(fenced_brokers(cluster, deadline)))
-
-
-def fenced_brokers(cluster: Cluster, deadline: Deadline) -> dict[int, Broker]:
-    """Brokers that are registered and not serving. Raises NotOffered where the cluster does not tell (before
-    DescribeCluster 2, Apache Kafka 4.0)."""
-    from logctl.admin.coordinators import newest
-    from logctl.admin.link import Address, NotOffered
-    from logctl.wire.messages.describe_cluster import DescribeClusterRequest
-
-    need(cluster, "DescribeCluster", deadline)
-    if newest(cluster, "DescribeCluster", deadline) < 2:
-        raise NotOffered("this cluster does not tell of fenced brokers; Apache Kafka does since 4.0")
-    response = cluster.ask(DescribeClusterRequest(include_fenced_brokers=True), deadline)
-    if response.error_code:
-        raise refusal("brokers of the cluster", response.error_code, response.error_message)
-    return {
-        one.broker_id: Broker(one.broker_id, Address(one.host, one.port), one.rack)
-        for one in response.brokers
-        if one.is_fenced
-    }
 
 
 _ASKS: Final[dict[str, Callable[[Cluster, ClusterView, Deadline], ClusterView]]] = {
@@ -245,7 +187,8 @@ def _watched(view: ClusterView, earlier: ClusterView | None) -> dict[Place, Move
 def _behind(view: ClusterView, place: Place, move: Move) -> int | None:
     if not all(broker in view.log_dirs for broker in move.adding):
         return None
-    return sum(one.behind.get(place, 0) for broker in move.adding for one in view.log_dirs[broker])
+    lags = (one.offset_lag(place) for broker in move.adding for one in view.log_dirs[broker])
+    return sum(max(0, lag) for lag in lags)
 
 
 def _in_sync(view: ClusterView, place: Place) -> tuple[int, ...]:

@@ -44,9 +44,31 @@ class LogDir(NamedTuple):
     failure: LogctlError | None = None
 
     @property
-    def used_bytes(self) -> int:
+    def size_bytes(self) -> int:
         """What its replicas take, without their indexes."""
         return sum(replica.size_bytes for replica in self.replicas)
+
+    @property
+    def replica_count(self) -> int:
+        """How many replicas it holds, without copies in the making."""
+        return sum(not replica.is_future for replica in self.replicas)
+
+    @property
+    def used_share(self) -> float | None:
+        """How much of the volume is taken, from 0 to 1; None where its size is not told."""
+        if self.total_bytes is None or self.usable_bytes is None or self.total_bytes <= 0:
+            return None
+        return 1 - self.usable_bytes / self.total_bytes
+
+    @property
+    def error(self) -> str | None:
+        """Kafka's name of what is wrong with it."""
+        return None if self.failure is None else self.failure.kafka_name
+
+    def offset_lag(self, place: Place) -> int:
+        """How many records the replicas of a partition in it lack together."""
+        topic, number = place
+        return sum(one.offset_lag for one in self.replicas if one.partition == number and one.topic == topic)
 
 
 class Directories(NamedTuple):
@@ -98,7 +120,7 @@ def describe_log_dirs(
 
 def _not_serving(cluster: Cluster, deadline: Deadline) -> dict[str, LogctlError]:
     """Brokers that are registered and cannot be asked, where the cluster tells of them."""
-    from logctl.admin.health import fenced_brokers
+    from logctl.admin.fenced import fenced_brokers
 
     try:
         fenced = fenced_brokers(cluster, deadline)
@@ -126,14 +148,15 @@ def _sorted_out(gathered: Gathered) -> tuple[list[LogDir], dict[str, LogctlError
             code = errors.CLUSTER_AUTHORIZATION_FAILED
         if code != errors.NONE:
             failures[f"broker {node}"] = refusal(f"log directories of broker {node}", code)
-        found += sorted((_directory(node, result) for result in response.results), key=lambda one: one.path)
+        found += sorted((log_dir_from(node, result) for result in response.results), key=lambda one: one.path)
     for one in found:
         if one.failure is not None:
             failures[f"broker {one.broker} {one.path}"] = one.failure
     return found, failures
 
 
-def _directory(broker: int, result: Any) -> LogDir:
+def log_dir_from(broker: int, result: Any) -> LogDir:
+    """A directory as a DescribeLogDirsResult tells of it."""
     failure = None
     if result.error_code != errors.NONE:
         failure = refusal(f"broker {broker}, log directory {result.log_dir}", result.error_code)

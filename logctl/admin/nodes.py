@@ -13,8 +13,10 @@ from typing import NamedTuple
 from logctl.admin.capabilities import ask_each
 from logctl.admin.deadline import Deadline
 from logctl.admin.features import METADATA_VERSION, release_of, supported_by
-from logctl.admin.health import ClusterView, LogDir, fenced_brokers, look
+from logctl.admin.fenced import fenced_brokers
+from logctl.admin.health import ClusterView, look
 from logctl.admin.link import NotOffered
+from logctl.admin.logdirs import LogDir
 from logctl.admin.observe import Seen, State
 from logctl.admin.quorum import Replica
 from logctl.admin.routing import Broker, Cluster

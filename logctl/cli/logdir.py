@@ -161,7 +161,7 @@ def _listed(one: LogDir) -> ListedLogDir:
         "path": one.path,
         "total_bytes": one.total_bytes,
         "usable_bytes": one.usable_bytes,
-        "used_bytes": one.used_bytes if well else None,
+        "used_bytes": one.size_bytes if well else None,
         "replicas": len(one.replicas) if well else None,
         "cordoned": one.cordoned,
         "error": "" if one.failure is None else one.failure.kafka_name,

@@ -178,7 +178,7 @@ def _described(node: Node) -> DescribedNode:
                 "size_bytes": one.size_bytes,
                 "total_bytes": one.total_bytes,
                 "usable_bytes": one.usable_bytes,
-                "replicas": one.replicas,
+                "replicas": one.replica_count,
                 "cordoned": one.cordoned,
             }
             for one in node.log_dirs or ()

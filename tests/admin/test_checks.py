@@ -10,11 +10,13 @@ from support.scripted import SILENCE, ScriptedCluster
 from logctl.admin.checks import CHECKS, Finding, Severity, find, judge, verdict
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
-from logctl.admin.health import ClusterView, LogDir, Move, _watched, look
+from logctl.admin.health import ClusterView, Move, _watched, look
 from logctl.admin.link import Address
+from logctl.admin.logdirs import LogDir
+from logctl.admin.logdirs import Replica as HeldReplica
 from logctl.admin.observe import Partition, Topic
 from logctl.admin.quorum import Quorum, Replica
-from logctl.admin.routing import Broker, Cluster
+from logctl.admin.routing import Broker, Cluster, refusal
 from logctl.errors import AccessDenied, LogctlError, Unreachable, UsageError
 from logctl.wire import errors
 from logctl.wire.messages.describe_log_dirs import (
@@ -46,7 +48,7 @@ def replica(node: int, behind_ms: int | None = 0, behind_records: int | None = 0
 
 
 QUORUM = Quorum(1, 4, 100, (replica(1), replica(2), replica(3)), (), {})
-GOOD_DIR = LogDir("/data", None, 100, 60, 10, 1)
+GOOD_DIR = LogDir(2, "/data", 100, 60, False, (HeldReplica("orders", 0, 10, 0, False),))
 HEALTHY = ClusterView(
     "id",
     1,
@@ -165,7 +167,7 @@ FOUND: list[tuple[str, ClusterView, str, str, str]] = [
     ("full-log-dirs", directory(total_bytes=None), "info", "cluster", "Apache Kafka does since 3.3"),
     (
         "offline-log-dirs",
-        directory(error="KAFKA_STORAGE_ERROR"),
+        directory(failure=refusal("/data", errors.KAFKA_STORAGE_ERROR)),
         "critical",
         "broker 2",
         "log directory /data is offline (KAFKA_STORAGE_ERROR)",
@@ -253,7 +255,8 @@ def test_a_check_that_there_is_not_is_refused() -> None:
 def test_how_long_a_move_stands_still_shows_from_look_to_look(before: Move, now: Move, still_s: float) -> None:
     place = ("orders", 0)
     earlier = changed(moves={place: before}, taken_s=100.0)
-    view = changed(moves={place: now}, log_dirs={2: (GOOD_DIR._replace(behind={place: 70}),)}, taken_s=105.0)
+    coming = GOOD_DIR._replace(replicas=(HeldReplica(*place, 10, 70, True),))
+    view = changed(moves={place: now}, log_dirs={2: (coming,)}, taken_s=105.0)
     assert _watched(view, earlier)[place] == Move((2,), (), 70, still_s)
     assert _watched(view, None)[place].still_s is None
 

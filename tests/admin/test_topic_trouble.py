@@ -130,7 +130,7 @@ def test_a_broker_that_hangs_up_leaves_the_sizes_of_the_others() -> None:
         scripted.brokers[1].answer("DescribeLogDirs", holding(70))
         scripted.brokers[2].answer("DescribeLogDirs", lambda request, version: None)
         found = describe_log_dirs(cluster, Deadline(10.0))
-        assert [(one.broker, one.used_bytes) for one in found.found] == [(1, 70)]
+        assert [(one.broker, one.size_bytes) for one in found.found] == [(1, 70)]
         assert list(found.failures) == ["broker 2"]
         assert isinstance(found.failures["broker 2"], Unreachable)
         assert found.silent() == {2}

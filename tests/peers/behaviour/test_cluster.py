@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from support.worlds import Done, Witness, World, only
+from support.worlds import Done, Witness, World
 
 Logctl = Callable[..., Done]
 
@@ -51,14 +51,6 @@ def test_a_check_that_there_is_not_is_refused_before_anything_is_asked(logctl: L
     assert "there is no health check 'moonshine'" in refused.err
     assert "offline-partitions" in refused.err
     assert "it is a percentage" in logctl("cluster", "health", "--full", "0", code=2).err
-
-
-@only("ours")
-def test_a_check_that_cannot_be_made_here_says_so(logctl: Logctl) -> None:
-    [cluster] = logctl("cluster", "health", "stuck-moves", "-o", "json").json["clusters"]
-    [found] = cluster["findings"]
-    assert (found["severity"], cluster["verdict"]) == ("info", "healthy")
-    assert "does not offer ListPartitionReassignments (key 46); Apache Kafka does since 2.4" in found["sentence"]
 
 
 def test_the_quorum_is_what_apache_s_script_says(world: World, logctl: Logctl, witness: Witness) -> None:
