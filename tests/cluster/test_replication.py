@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import count
 from pathlib import Path
+from threading import Event, Thread
+from time import monotonic
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
+from support.history import Outcome, Poll, Send, check
 from support.node import Node
 from support.trio import running_nodes
 from support.waiting import wait_until
@@ -74,14 +78,20 @@ def produce(nodes: dict[int, Node], topic: str, numbers: range) -> None:
     assert not failures
 
 
-def read(nodes: dict[int, Node], topic: str, count: int, partition: int = 0) -> list[int]:
-    """The first `count` records."""
+def read(nodes: dict[int, Node], topic: str, count: int) -> list[int]:
+    """The values of the first `count` records."""
+    return [value for _, value in read_with_offsets(nodes, topic, count)]
+
+
+def read_with_offsets(nodes: dict[int, Node], topic: str, count: int) -> list[tuple[int, int]]:
+    """(offset, value) of the first `count` records."""
     consumer = Consumer({"bootstrap.servers": bootstrap(nodes), "group.id": "none", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING)])
-    found: list[int] = []
+    consumer.assign([TopicPartition(topic, 0, OFFSET_BEGINNING)])
+    found: list[tuple[int, int]] = []
 
     def more() -> bool:
-        found.extend(int(message.value()) for message in consumer.consume(500, 0.2) if message.error() is None)
+        messages = [one for one in consumer.consume(500, 0.2) if one.error() is None]
+        found.extend((one.offset(), int(one.value())) for one in messages)
         return len(found) >= count
 
     wait_until(more, f"{count} records of {topic}")
@@ -101,3 +111,91 @@ def test_an_acknowledged_record_is_on_every_node_and_survives_its_leader(nodes: 
     assert read(nodes, "orders", 150) == list(range(150))
     nodes[leader].start()
     wait_until(lambda: on_disk(nodes[leader], "orders")[-1:] == [b"149"], "the node that was away to catch up")
+
+
+def test_a_node_that_comes_back_is_in_sync_again_and_may_lead(nodes: dict[int, Node]) -> None:
+    create(nodes, "orders", min_insync_replicas="2")
+    for round_ in range(2):
+        leader = leader_of(nodes, "orders")
+        nodes[leader].kill()
+        produce(nodes, "orders", range(round_ * 50, round_ * 50 + 50))
+        assert leader not in isr_of(nodes, "orders")
+        nodes[leader].start()
+        wait_until(lambda: isr_of(nodes, "orders") == [1, 2, 3], "all to be in sync")
+    assert read(nodes, "orders", 100) == list(range(100))
+
+
+class Load:
+    """An idempotent producer that never rests, and what it was told."""
+
+    def __init__(self, nodes: dict[int, Node], topic: str) -> None:
+        self.topic = topic
+        self.sends: list[Send] = []
+        self._values = count(1)
+        self._resting = Event()
+        self._producer = Producer(
+            {
+                "bootstrap.servers": bootstrap(nodes),
+                "enable.idempotence": True,
+                "linger.ms": 1,
+                "message.timeout.ms": 60_000,
+                "topic.metadata.refresh.fast.interval.ms": 50,
+                "retry.backoff.ms": 20,
+                "reconnect.backoff.max.ms": 200,
+            }
+        )
+        self._thread = Thread(target=self._run)
+
+    @property
+    def acknowledged(self) -> int:
+        return len(self.sends)
+
+    def __enter__(self) -> Load:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._resting.set()
+        self._thread.join()
+        assert self._producer.flush(60) == 0, "some were never answered"
+
+    def _run(self) -> None:
+        while not self._resting.is_set():
+            for _ in range(20):
+                self._send(next(self._values), monotonic())
+            self._producer.poll(0.005)
+
+    def _send(self, value: int, began: float) -> None:
+        def told(error: object, message: Message) -> None:
+            outcome = Outcome.INFO if error else Outcome.OK
+            offset = None if error else message.offset()
+            self.sends.append(Send("producer", (self.topic, 0), value, began, monotonic(), outcome, offset))
+
+        self._producer.produce(self.topic, str(value), partition=0, on_delivery=told)
+
+    def goes_on(self, more: int = 200) -> None:
+        """Wait until that many more were acknowledged."""
+        enough = self.acknowledged + more
+        wait_until(lambda: self.acknowledged >= enough, "acknowledgements to go on")
+
+
+def test_leaders_are_killed_under_load_and_nothing_is_lost_or_doubled(nodes: dict[int, Node]) -> None:
+    create(nodes, "orders", min_insync_replicas="2")
+    with Load(nodes, "orders") as load:
+        load.goes_on()
+        for _ in range(2):
+            leader = leader_of(nodes, "orders")
+            nodes[leader].kill()
+            load.goes_on()
+            nodes[leader].start()
+            wait_until(lambda: isr_of(nodes, "orders") == [1, 2, 3], "all to be in sync")
+            load.goes_on()
+    seen = read_with_offsets(nodes, "orders", load.acknowledged)
+    poll = Poll("reader", ("orders", 0), tuple(seen), final=True)
+    assert not check(load.sends, [poll])
+    for node in nodes.values():
+        wait_until(partial(_holds, node, [str(value).encode() for _, value in seen]), f"{node.address} to have all")
+
+
+def _holds(node: Node, values: list[bytes]) -> bool:
+    return on_disk(node, "orders") == values
