@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "on_both: told on our node and on Apache Kafka unless --engine names one")
     config.addinivalue_line("markers", "needs(feature, ...): only for clients that do not lack these")
+    config.addinivalue_line("markers", "worlds(name, ...): the story is told in these worlds alone")
     config.add_cleanup(_HOMES.cleanup)
     _move_house()
 

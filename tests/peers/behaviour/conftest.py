@@ -34,10 +34,6 @@ FORGOTTEN_SOCKETS = r"ignore:.*<socket\.socket .*laddr=\('0\.0\.0\.0', \d+\)>:py
 Logctl = Callable[..., Done]
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "worlds(name, ...): the story is told in these worlds alone")
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world_name" not in metafunc.fixturenames:
         return
