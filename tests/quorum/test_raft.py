@@ -332,3 +332,24 @@ def test_the_state_of_a_quorum_with_changing_voters_is_read_too() -> None:
 def test_a_state_that_makes_no_sense_is_told_apart(content: bytes) -> None:
     with pytest.raises(DamagedState):
         decode_state(content)
+
+
+def test_the_leader_knows_how_far_its_voters_are_and_when_they_had_everything() -> None:
+    quorum = elected()
+    leader = quorum.nodes[1]
+    end = quorum.logs[1].end_offset
+    leader.follower_fetched(2, end, 2_000)
+    known = leader.progress_of(2)
+    assert known is not None
+    assert (known.offset, known.fetched_ms, known.caught_up_ms) == (end, 2_000, 2_000)
+    quorum.logs[1].epochs.append(leader.epoch)
+    leader.follower_fetched(2, end, 3_000)
+    known = leader.progress_of(2)
+    assert known is not None
+    assert (known.fetched_ms, known.caught_up_ms) == (3_000, 2_000), "what it had at 2000 was all there was then"
+    quorum.logs[1].epochs.append(leader.epoch)
+    leader.follower_fetched(2, end + 1, 4_000)
+    known = leader.progress_of(2)
+    assert known is not None
+    assert known.caught_up_ms == 3_000, "it has got what there was when it last asked"
+    assert quorum.nodes[2].progress_of(3) is None, "a follower knows nothing of others"

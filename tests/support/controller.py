@@ -8,7 +8,7 @@ from typing import Any
 
 from logctl.engine.controller.brokers import start_broker
 from logctl.engine.controller.decision import Controller, Decision, Rules
-from logctl.engine.controller.image import Image
+from logctl.engine.controller.image import Image, Partition
 from logctl.engine.controller.replay import apply
 from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, Feature, Listener
 from logctl.wire.messages.create_topics import (
@@ -35,7 +35,11 @@ def registration(broker_id: int = 1, rack: str | None = None, **changes: Any) ->
         "cluster_id": CLUSTER_ID,
         "incarnation_id": numbered_id(100 + broker_id),
         "listeners": [Listener("PLAINTEXT", f"host{broker_id}", 9092, 0)],
-        "features": [Feature("metadata.version", 7, 30), Feature("group.version", 0, 1)],
+        "features": [
+            Feature("metadata.version", 7, 30),
+            Feature("group.version", 0, 1),
+            Feature("eligible.leader.replicas.version", 0, 1),
+        ],
         "rack": rack,
         "log_dirs": [numbered_id(200 + broker_id)],
     }
@@ -67,6 +71,16 @@ class Cluster:
         decided = decision(self.controller, request)
         self.take(decided.records)
         return decided.response
+
+    def keep_eligible(self) -> None:
+        """Finalize eligible.leader.replicas.version, as a cluster of Apache Kafka 4.1 has it."""
+        self.take([FeatureLevelRecord(name="eligible.leader.replicas.version", feature_level=1)])
+
+    def partition(self, name: str = "orders", number: int = 0) -> Partition:
+        return self.image.topics[name].partitions[number]
+
+    def epoch(self, broker_id: int) -> int:
+        return self.image.brokers[broker_id].epoch
 
     def create(self, *topics: CreatableTopic, validate_only: bool = False) -> list[CreatableTopicResult]:
         from logctl.engine.controller.topics import create_topics

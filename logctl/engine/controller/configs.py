@@ -11,15 +11,17 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from enum import IntEnum
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from logctl.engine.controller.config_kinds import kind_of
 from logctl.engine.controller.decision import Controller, Decision
-from logctl.engine.controller.image import EMPTY, Resource
+from logctl.engine.controller.image import EMPTY, Resource, ResourceType
+from logctl.engine.controller.terms import Terms
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages import alter_configs as whole
 from logctl.wire.messages import incremental_alter_configs as single
+from logctl.wire.stored.clear_elr_record import ClearElrRecord
 from logctl.wire.stored.config_record import ConfigRecord
 
 
@@ -73,6 +75,7 @@ def _decide(controller: Controller, parts: list[Any], wanted: Wanted) -> tuple[l
             after = wanted(partial(kind.list_default, controller), now, part)
             kind.check_values(controller, part.resource_name, now, after)
             records += _difference(resource, now, after)
+            records += _forget_eligible(controller, resource, now, after)
         except WireError as refusal:
             outcome = {"error_code": refusal.code, "error_message": refusal.message}
         outcomes.append({**outcome, "resource_type": resource[0], "resource_name": resource[1]})
@@ -86,6 +89,20 @@ def _difference(resource: Resource, now: Mapping[str, str], after: Mapping[str, 
         for name in sorted({*now, *after})
         if now.get(name) != after.get(name)
     ]
+
+
+def _forget_eligible(
+    controller: Controller, resource: Resource, now: Mapping[str, str], after: Mapping[str, str]
+) -> list[Any]:
+    """Who is eligible to lead was decided by the old min.insync.replicas, and is not by the new one (KIP-966)."""
+    kind, owner = resource
+    everywhere = kind == ResourceType.BROKER and not owner
+    if now.get(_LEAST) == after.get(_LEAST) or not (everywhere or kind == ResourceType.TOPIC):
+        return []
+    return [ClearElrRecord(topic_name=owner)] if Terms(controller).keeps_eligible else []
+
+
+_LEAST: Final = "min.insync.replicas"
 
 
 def _replaced(list_default: ListDefault, now: Mapping[str, str], part: Any) -> dict[str, str]:

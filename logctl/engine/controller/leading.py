@@ -110,7 +110,7 @@ def _with_eligible(
     if len(settled.isr) >= min(terms.least_in_sync(topic), len(settled.replicas)):
         return settled._replace(elr=(), last_known_elr=())
     eligible = _others((*before.isr, *before.elr), settled, lost)
-    known = (*before.isr, *before.elr, *before.last_known_elr)
+    known = (*before.isr, *before.last_known_elr, *before.elr)
     last_known = tuple(one for one in _others(known, settled, frozenset()) if one not in eligible)
     return settled._replace(elr=eligible, last_known_elr=last_known)
 

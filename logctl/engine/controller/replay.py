@@ -212,7 +212,9 @@ def _clear_elr(draft: Draft, record: Any) -> None:
             raise InconsistentRecord(f"eligible replicas of topic {name} are cleared, which does not exist")
         partitions = draft.partitions(topics[name].topic_id)
         for number, partition in list(partitions.items()):
-            partitions[number] = partition._replace(elr=(), last_known_elr=())
+            if partition.elr or partition.last_known_elr:
+                epoch = partition.partition_epoch + 1
+                partitions[number] = partition._replace(elr=(), last_known_elr=(), partition_epoch=epoch)
 
 
 def _config(draft: Draft, record: Any) -> None:
