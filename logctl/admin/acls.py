@@ -15,6 +15,7 @@ from logctl.admin.deadline import Deadline
 from logctl.admin.observe import Resource, Seen, Snapshot, State, Wants
 from logctl.admin.operation import Change, Plan, Risk, Step, Undo
 from logctl.admin.routing import Cluster, refusal
+from logctl.admin.wording import counted
 from logctl.errors import LogctlError, UsageError
 from logctl.wire import errors
 
@@ -187,7 +188,7 @@ def _told(rules: Sequence[Rule]) -> str:
 
 
 def _count(rules: Sequence[Rule]) -> str:
-    return "1 ACL" if len(rules) == 1 else f"{len(rules)} ACLs"
+    return counted(len(rules), "ACL")
 
 
 def _state(rule: Rule) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from logctl.admin.logdirs import LogDir
 from logctl.admin.observe import Partition
 from logctl.admin.quorum import Replica
 from logctl.admin.routing import Cluster
+from logctl.admin.wording import counted
 from logctl.errors import LogctlError, UsageError
 
 
@@ -126,8 +127,8 @@ def _by_topic(
     for name, topic in sorted(view.topics.items()):
         found = [one.number for one in topic.partitions if ill(name, one)]
         if found:
-            counted = f"{len(found)} of {_counted(len(topic.partitions), 'partition')} {sentence}: {_listed(found)}"
-            yield _Told(severity, f"topic {name}", counted, hint)
+            told = f"{len(found)} of {counted(len(topic.partitions), 'partition')} {sentence}: {_listed(found)}"
+            yield _Told(severity, f"topic {name}", told, hint)
 
 
 def _preferred_leader(view: ClusterView, limits: Limits) -> Iterator[_Told]:
@@ -214,7 +215,7 @@ def _missing_brokers(view: ClusterView, limits: Limits) -> Iterator[_Told]:
     hint = "start it, or move its replicas elsewhere"
     for broker in sorted((holding.keys() | view.fenced) - view.brokers.keys()):
         state = "is registered and does not serve" if broker in view.fenced else "is not among the brokers"
-        holds = f", and holds {_counted(holding[broker], 'replica')}" if broker in holding else ""
+        holds = f", and holds {counted(holding[broker], 'replica')}" if broker in holding else ""
         yield _Told(Severity.WARNING, f"broker {broker}", f"{state}{holds}", hint)
     for broker, error in sorted(view.silent.items()):
         if unanswered(error):
@@ -278,7 +279,7 @@ def _stuck_moves(view: ClusterView, limits: Limits) -> Iterator[_Told]:
         elif move.still_s is None:
             unwatched.append(f"{topic}-{number}")
     if unwatched:
-        sentence = f"{_counted(len(unwatched), 'partition')} under way to other brokers: {_listed(unwatched)}"
+        sentence = f"{counted(len(unwatched), 'partition')} under way to other brokers: {_listed(unwatched)}"
         yield _Told(Severity.INFO, _CLUSTER, sentence, "whether they get on shows in more than one look: --watch 5s")
 
 
@@ -365,10 +366,6 @@ def verdict(findings: Iterable[Finding]) -> str:
     if Severity.CRITICAL in severities:
         return "critical"
     return "degraded" if Severity.WARNING in severities else "healthy"
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _brokers(ids: Sequence[int]) -> str:

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
+from logctl.admin.aborted import batches_read
 from logctl.admin.deadline import Backoff, Deadline
 from logctl.admin.link import Call
 from logctl.admin.positions import BEGINNING, END, Kind, Place, Position, Range, ranges, resolve
@@ -31,14 +32,11 @@ from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from logctl.wire.records import (
-    CONTROL_ABORT,
     HEADER_BYTES,
     MAGIC,
     BatchHeader,
     Record,
     check_batch,
-    control_type,
-    iter_batches,
     iter_records,
     read_header,
 )
@@ -295,20 +293,10 @@ class Consumer:
 
     def _walk(self, cursor: _Cursor, answer: Any) -> list[memoryview]:
         """The batches of an answer that hold records for us; the cursor ends up behind them all."""
-        aborted = sorted(
-            ((entry.first_offset, entry.producer_id) for entry in answer.aborted_transactions or ()), reverse=True
-        )
-        in_abort: set[int] = set()
         kept = []
         try:
-            for batch in iter_batches(answer.records or b""):
-                header = _header(batch)
-                while aborted and aborted[-1][0] <= header.last_offset:
-                    in_abort.add(aborted.pop()[1])
-                if header.is_control:
-                    if control_type(batch)[0] == CONTROL_ABORT:
-                        in_abort.discard(header.producer_id)
-                elif not (header.is_transactional and header.producer_id in in_abort):
+            for batch, header, is_read in batches_read(answer, _header):
+                if is_read:
                     kept.append(batch)
                 cursor.offset = max(cursor.offset, header.last_offset + 1)
         except WireError as error:

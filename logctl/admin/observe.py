@@ -21,7 +21,6 @@ from logctl.wire.primitives import uuid_text
 
 _TOPIC_CONFIG: Final = 2
 _SET_ON_THE_TOPIC: Final = 1
-_PARTITIONS_PER_PAGE: Final = 2000
 
 
 State = Mapping[str, Any] | None
@@ -225,31 +224,3 @@ def add_configs(
 def _overrides(configs: Iterable[Any]) -> dict[str, str]:
     made_here = (entry for entry in configs if entry.config_source == _SET_ON_THE_TOPIC)
     return {entry.name: entry.value if entry.value is not None else "" for entry in made_here}
-
-
-def describe_partitions(cluster: Cluster, names: Iterable[str], deadline: Deadline) -> dict[str, Topic]:
-    """Topics with their eligible leader replicas (KIP-966), page by page. Only where the cluster `offers` the API."""
-    from logctl.wire.messages.describe_topic_partitions import (
-        DescribeTopicPartitionsRequest,
-        DescribeTopicPartitionsRequestCursor,
-        TopicRequest,
-    )
-
-    wanted = [TopicRequest(name=name) for name in sorted(names)]
-    found: dict[str, Topic] = {}
-    cursor = None
-    while True:
-        request = DescribeTopicPartitionsRequest(
-            topics=wanted, response_partition_limit=_PARTITIONS_PER_PAGE, cursor=cursor
-        )
-        response = cluster.ask(request, deadline)
-        for entry in response.topics:
-            if entry.error_code == errors.NONE:
-                page = topic_from(entry)
-                before = found[page.name].partitions if page.name in found else ()
-                found[page.name] = page._replace(partitions=before + page.partitions)
-        if response.next_cursor is None:
-            return found
-        cursor = DescribeTopicPartitionsRequestCursor(
-            topic_name=response.next_cursor.topic_name, partition_index=response.next_cursor.partition_index
-        )

@@ -16,13 +16,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
+from logctl.admin.aborted import batches_read
 from logctl.admin.deadline import Backoff, Deadline
 from logctl.admin.positions import Place
 from logctl.admin.routing import Cluster, refusal
 from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed
 from logctl.wire import errors
 from logctl.wire.errors import WireError
-from logctl.wire.records import CONTROL_ABORT, Record, check_batch, control_type, iter_batches, iter_records
+from logctl.wire.records import Record, check_batch, iter_records
 
 _FIRST_BYTES: Final = 64 << 10
 _MOST_BYTES: Final = 16 << 20
@@ -164,18 +165,8 @@ def _take(
 def _read(one: _Open, answer: Any) -> None:
     before = one.reached
     stable = answer.last_stable_offset if answer.last_stable_offset >= 0 else answer.high_watermark
-    aborted = sorted(
-        ((entry.first_offset, entry.producer_id) for entry in answer.aborted_transactions or ()), reverse=True
-    )
-    in_abort: set[int] = set()
-    for batch in iter_batches(answer.records or b""):
-        header = check_batch(batch)
-        while aborted and aborted[-1][0] <= header.last_offset:
-            in_abort.add(aborted.pop()[1])
-        if header.is_control:
-            if control_type(batch)[0] == CONTROL_ABORT:
-                in_abort.discard(header.producer_id)
-        elif not (header.is_transactional and header.producer_id in in_abort):
+    for batch, header, is_read in batches_read(answer, check_batch):
+        if is_read:
             one.records += _within(batch, one)
         one.reached = max(one.reached, header.last_offset + 1)
         if one.done:

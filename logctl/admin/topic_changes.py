@@ -11,6 +11,7 @@ from logctl.admin.observe import Resource, Snapshot, Topic, Wants
 from logctl.admin.operation import Change, Operation, Plan, Risk, Step, Undo
 from logctl.admin.routing import Cluster, refusal
 from logctl.admin.topics import Selection, check_name, unknown_topics
+from logctl.admin.wording import counted
 from logctl.errors import Declined, LogctlError, OperationFailed, UsageError
 from logctl.wire import errors
 
@@ -135,10 +136,10 @@ class CreateTopic(NamedTuple):
 
     def _sentence(self) -> str:
         if self.assignment:
-            return f"create topic {self.name} with {count(len(self.assignment), 'partition')} placed as given"
+            return f"create topic {self.name} with {counted(len(self.assignment), 'partition')} placed as given"
         partitions = "the cluster's default of partitions"
         if self.partitions is not None:
-            partitions = count(self.partitions, "partition")
+            partitions = counted(self.partitions, "partition")
         factor = "the cluster's replication factor"
         if self.replication_factor is not None:
             factor = f"replication factor {self.replication_factor}"
@@ -211,12 +212,12 @@ class AddPartitions(NamedTuple):
         title = f"add partitions to topic {self.name}"
         have = len(topic.partitions)
         if have == self.total:
-            note = f"topic {self.name} has {count(have, 'partition')} already"
+            note = f"topic {self.name} has {counted(have, 'partition')} already"
             return Plan(title, notes=(note,), cluster_id=snapshot.cluster_id)
         self._check_growth(have)
         there = Resource("topic", self.name)
         change = Change(there, {"partitions": have}, {"partitions": self.total})
-        sentence = f"add {count(self.total - have, 'partition')} to topic {self.name}, which has {have}"
+        sentence = f"add {counted(self.total - have, 'partition')} to topic {self.name}, which has {have}"
         arguments = {"name": self.name, "total": self.total, "assignment": [list(one) for one in self.assignment]}
         step = Step("topic.add_partitions", sentence, arguments, about=(there,))
         warning = "records with a key may go to another partition than before, and there is no way back to fewer"
@@ -230,7 +231,7 @@ class AddPartitions(NamedTuple):
             )
         if self.assignment and len(self.assignment) != self.total - have:
             raise UsageError(
-                f"replicas are given for {count(len(self.assignment), 'partition')}, but {self.total - have} are new"
+                f"replicas are given for {counted(len(self.assignment), 'partition')}, but {self.total - have} are new"
             )
 
 
@@ -300,7 +301,7 @@ class DeleteTopics(NamedTuple):
         only = self.names[0] if len(self.names) == 1 and self.names == self._selection().exact() else None
         if only is None and len(present) == 1:
             only = present[0].name
-        return "delete " + (f"topic {only}" if only is not None else count(len(present), "topic"))
+        return "delete " + (f"topic {only}" if only is not None else counted(len(present), "topic"))
 
     def _spared(self, chosen: list[Topic], present: list[Topic]) -> list[str]:
         notes = [f"topic {topic.name} is the cluster's own and is left" for topic in chosen if topic not in present]
@@ -320,7 +321,7 @@ def _brief(topic: Topic) -> dict[str, Any]:
 
 
 def _deletion(topic: Topic) -> Step:
-    sentence = f"delete topic {topic.name}, its {count(len(topic.partitions), 'partition')} and every record in it"
+    sentence = f"delete topic {topic.name}, its {counted(len(topic.partitions), 'partition')} and every record in it"
     return Step("topic.delete", sentence, {"name": topic.name}, Risk.DESTRUCTIVE, (Resource("topic", topic.name),))
 
 
@@ -342,11 +343,6 @@ def _outcome(result: Any, verb: str) -> LogctlError | None:
     if result.error_code == errors.NONE:
         return None
     return refusal(f"cannot {verb} topic {result.name}", result.error_code, result.error_message)
-
-
-def count(number: int, noun: str) -> str:
-    """'1 topic', '2 topics'."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 ACTIONS: Final = {"create": create, "add_partitions": add_partitions, "delete": delete}
