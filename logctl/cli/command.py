@@ -186,7 +186,7 @@ def _change_flags(common: dict[str, Any]) -> ChangeFlags:
 def required(value: Any, sentence: str) -> Any:
     """The value, which a change's command cannot do without unless --plan is given. Raises UsageError with `sentence`
     ('no topic was named')."""
-    if value is None or value == "" or value == []:
+    if value is None or value in ("", [], ()):
         raise UsageError(sentence, "see --help of this command")
     return value
 
