@@ -63,6 +63,7 @@ def start(
     """Run one node in the foreground, for service managers. Its directory must have been formatted.
 
     With NODE: one of the nodes of a data folder that Apache Kafka runs, as `logctl up` started it.
+    Replaces kafka-server-start.
 
     \b
     Examples:
@@ -113,6 +114,8 @@ def stop(
 ) -> None:
     """Stop some nodes of a data folder in order; `logctl down` stops all.
 
+    Replaces kafka-server-stop.
+
     \b
     Example:
       logctl node stop 2
@@ -152,6 +155,7 @@ def format_(
     """Prepare the log directories of a node. Directories of the same cluster and node are left as they are.
 
     With --engine apache and --data: those of all its nodes, which `logctl up` then starts.
+    Replaces kafka-storage format.
 
     \b
     Example:
