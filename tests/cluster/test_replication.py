@@ -10,13 +10,14 @@ from threading import Event, Thread
 from time import monotonic
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from support.history import Outcome, Poll, Send, check
 from support.node import Node
 from support.trio import running_nodes
 from support.waiting import wait_until
 
+from logctl.engine.broker.groups.names import OFFSETS_TOPIC, partition_for
 from logctl.wire.records import iter_batches, iter_records
 
 
@@ -199,3 +200,40 @@ def test_leaders_are_killed_under_load_and_nothing_is_lost_or_doubled(nodes: dic
 
 def _holds(node: Node, values: list[bytes]) -> bool:
     return on_disk(node, "orders") == values
+
+
+def test_a_group_goes_on_where_it_was_when_its_coordinator_is_killed(nodes: dict[int, Node]) -> None:
+    create(nodes, "orders")
+    produce(nodes, "orders", range(10))
+    settings = {"bootstrap.servers": bootstrap(nodes), "group.id": "billing", "enable.auto.commit": False}
+    consumer = Consumer(settings)
+    wait_until(lambda: _committed(consumer, 7), "the commit to be taken")
+    coordinator = _coordinator(nodes)
+    consumer.close()
+    nodes[coordinator].kill()
+    consumer = Consumer({**settings, "bootstrap.servers": bootstrap(nodes)})
+    wait_until(lambda: _asked(consumer) == 7, "another coordinator to know the offset")
+    assert _coordinator(nodes) != coordinator
+    consumer.close()
+
+
+def _committed(consumer: Consumer, offset: int) -> bool:
+    try:
+        consumer.commit(offsets=[TopicPartition("orders", 0, offset)], asynchronous=False)
+    except KafkaException:
+        return False
+    return True
+
+
+def _asked(consumer: Consumer) -> int | None:
+    try:
+        offset: int = consumer.committed([TopicPartition("orders", 0)], timeout=5)[0].offset
+    except KafkaException:
+        return None
+    return offset
+
+
+def _coordinator(nodes: dict[int, Node]) -> int:
+    """Who leads the group's partition, and so must be asked."""
+    assert isr_of(nodes, OFFSETS_TOPIC, partition_for("billing", 50)), "it is replicated"
+    return leader_of(nodes, OFFSETS_TOPIC, partition_for("billing", 50))
