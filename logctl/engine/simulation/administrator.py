@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from logctl.engine.simulation.clients import BASE_TOPIC, Client, World
 from logctl.engine.simulation.promises import Topic
@@ -19,6 +19,8 @@ from logctl.wire.messages.incremental_alter_configs import (
 _TOPIC = 2
 _TOPICS_MAX = 5
 _SETTING = "max.message.bytes"
+_COPIES_PASS_S = 12.0
+"""Longer than a node goes on asking the controller for somebody who has hung up."""
 
 
 class Administrator(Client):
@@ -27,6 +29,7 @@ class Administrator(Client):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self._number = 0
+        self._changing = False
 
     def act(self) -> None:
         promises = self.world.promises
@@ -59,7 +62,8 @@ class Administrator(Client):
         promises = self.world.promises
         promises.perhaps[name] = partitions
         config = CreatableTopicConfig("internal.segment.bytes", str(self.random.choice((3000, 12_000, 1 << 20))))
-        topic = CreatableTopic(name, partitions, 1, configs=[config])
+        copies = self.copies()
+        topic = CreatableTopic(name, partitions, copies, configs=[config])
 
         def answered(response: Any) -> None:
             [one] = response.topics
@@ -70,9 +74,15 @@ class Administrator(Client):
             self.progress += 1
             promises.perhaps.pop(name, None)
             if name not in promises.topics:
-                promises.created(name, one.topic_id, partitions)
+                promises.created(name, one.topic_id, partitions, copies)
 
         self.session.ask(CreateTopicsRequest(topics=[topic]), 7, answered)
+
+    def copies(self) -> int:
+        return 1
+
+    def wish(self, topic: Topic) -> DeleteTopicState:
+        return DeleteTopicState(name=topic.name)
 
     def delete(self, topic: Topic) -> None:
         topic.may_be_gone = True
@@ -87,7 +97,7 @@ class Administrator(Client):
             if self.world.promises.topics.get(topic.name) is topic:
                 self.world.promises.deleted(topic.name)
 
-        self.session.ask(DeleteTopicsRequest(topics=[DeleteTopicState(name=topic.name)]), 6, answered)
+        self.session.ask(DeleteTopicsRequest(topics=[self.wish(topic)]), 6, answered)
 
     def configure(self, topic: Topic) -> None:
         self._number += 1
@@ -97,6 +107,7 @@ class Administrator(Client):
         request = IncrementalAlterConfigsRequest(resources=[AlterConfigsResource(_TOPIC, topic.name, [change])])
 
         def answered(response: Any) -> None:
+            self._changing = False
             [one] = response.responses
             if one.error_code:
                 self.note("not configured", f"{topic.name} {errors.describe(one.error_code).name}")
@@ -111,3 +122,55 @@ class Administrator(Client):
         """One partition more."""
         request = CreatePartitionsRequest(topics=[CreatePartitionsTopic(topic.name, topic.partitions + 1)])
         self.session.ask(request, 3, lambda response: None)
+
+
+class Cluster(World, Protocol):
+    """What the administrator knows of several nodes."""
+
+    attempted: dict[str, int]
+
+    @property
+    def most_copies(self) -> int: ...
+
+
+class ClusterAdministrator(Administrator):
+    """Asks any node. What is asked twice behind its back (a line between nodes broke) must not count as lost: it
+    deletes by id, and when a change of configs was not answered it lets all copies of that pass before the next."""
+
+    world: Cluster
+
+    def __init__(self, world: Cluster, name: str) -> None:
+        super().__init__(world, name)
+        self._again_s = 0.0
+
+    def act(self) -> None:
+        promises = self.world.promises
+        if self.session.owed or self.world.time() < self._again_s:
+            return
+        unsure = [topic for topic in promises.topics.values() if topic.may_be_gone]
+        if unsure and self.random.random() < 0.1:
+            self.delete(unsure[0])
+        elif BASE_TOPIC not in promises.topics:
+            self._again_s = self.world.time() + 0.3
+            self.create(BASE_TOPIC, 3)
+        else:
+            super().act()
+
+    def copies(self) -> int:
+        return self.random.choice((1, self.world.most_copies))
+
+    def create(self, name: str, partitions: int) -> None:
+        self.world.attempted[name] = partitions
+        super().create(name, partitions)
+
+    def wish(self, topic: Topic) -> DeleteTopicState:
+        return DeleteTopicState(name=None, topic_id=topic.topic_id)
+
+    def configure(self, topic: Topic) -> None:
+        self._changing = True
+        super().configure(topic)
+
+    def lost(self) -> None:
+        if self._changing:
+            self._again_s = self.world.time() + _COPIES_PASS_S
+        self._changing = False

@@ -6,12 +6,13 @@ finds wrong it raises as `Broken`. None of them ever calls an answer that did no
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Protocol
 
 from logctl.engine.simulation.promises import Partition, Promises, Seen, Sent, Topic, ensure
-from logctl.engine.simulation.session import Network, Session
+from logctl.engine.simulation.session import Network, Way
 from logctl.engine.simulation.trace import Trace
 from logctl.wire import errors
 from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
@@ -50,6 +51,7 @@ class World(Network, Protocol):
     def life(self) -> int: ...
     def now_ms(self) -> int: ...
     def next_value(self) -> int: ...
+    def way(self, name: str, lost: Callable[[], None]) -> Way: ...
 
 
 class Client:
@@ -59,8 +61,7 @@ class Client:
         self.world = world
         self.name = name
         self.random = Random(world.random.random())
-        self.session = Session(world, name, self._lost)
-        self.life = 0
+        self.session = world.way(name, self._lost)
         self.progress = 0
         """Operations that were answered well."""
         self.finishing = False
@@ -73,7 +74,6 @@ class Client:
         elif self.session.connected:
             self.act()
         elif self.session.open():
-            self.life = self.world.life
             self.arrive()
 
     def note(self, what: str, details: str = "") -> None:
@@ -103,6 +103,7 @@ class Batch:
     sequence: int
     data: bytes
     began_s: float
+    life: int = 0
     in_flight: bool = False
 
 
@@ -118,7 +119,8 @@ class Producer(Client):
         topic = self.some_topic()
         if topic is not None and self.session.owed < IN_FLIGHT_MAX:
             partition = topic.topic_id, self.random.randrange(topic.partitions)
-            self.send(partition, self.new_batch(partition, -1, -1, -1))
+            if self.session.leads_to(partition):
+                self.send(partition, self.new_batch(partition, -1, -1, -1))
 
     def new_batch(self, partition: Partition, producer_id: int, epoch: int, sequence: int) -> Batch:
         values = [self.world.next_value() for _ in range(self.random.choice((1, 1, 2, 5)))]
@@ -130,6 +132,7 @@ class Producer(Client):
 
     def send(self, partition: Partition, batch: Batch) -> None:
         batch.in_flight = True
+        batch.life = self.world.life
         self._unanswered.append((partition, batch))
         one = PartitionProduceData(partition[1], batch.data)
         request = ProduceRequest(
@@ -144,11 +147,12 @@ class Producer(Client):
         name = self.world.promises.name_of(partition)
         if answer.error_code:
             self.note("refused", f"{name} {errors.describe(answer.error_code).name}")
+            self.session.astray(answer.error_code)
             self.refused(partition, batch, answer.error_code)
             return
         base = answer.base_offset
         self.note("acknowledged" if self.acks == -1 else "written", f"{name} {base}..{base + len(batch.values) - 1}")
-        if self.acks == -1 or self.life == self.world.life:
+        if self.acks == -1 or batch.life == self.world.life:
             self.world.promises.answered(partition, base, batch.values, self.acks)
         self.record(partition, batch, "ok", base)
         self.progress += 1
@@ -181,6 +185,7 @@ class Queue:
     batches: list[Batch] = field(default_factory=list)
     next_sequence: int = 0
     broken: bool = False
+    begun: bool = False
 
 
 class IdempotentProducer(Producer):
@@ -216,7 +221,7 @@ class IdempotentProducer(Producer):
         certain = {topic.topic_id for topic in self.world.promises.certain()}
         for partition, queue in self._queues.items():
             waits = any(batch.in_flight for batch in queue.batches)
-            if queue.broken and not waits and partition[0] in certain:
+            if queue.broken and not waits and partition[0] in certain and self.session.leads_to(partition):
                 queue.broken = False
                 self._again(partition, queue)
         topic = self.some_topic()
@@ -238,7 +243,7 @@ class IdempotentProducer(Producer):
 
     def _one_more(self, partition: Partition) -> None:
         queue = self._queues.setdefault(partition, Queue())
-        if queue.broken or len(queue.batches) >= IN_FLIGHT_MAX:
+        if queue.broken or len(queue.batches) >= IN_FLIGHT_MAX or not self.session.leads_to(partition):
             return
         batch = self.new_batch(partition, self.producer_id, 0, queue.next_sequence)
         queue.next_sequence += len(batch.values)
@@ -248,13 +253,15 @@ class IdempotentProducer(Producer):
     def accepted(self, partition: Partition, batch: Batch) -> None:
         queue = self._queues.get(partition)
         if queue is not None:
+            queue.begun = True
             queue.batches.remove(batch)
 
     def refused(self, partition: Partition, batch: Batch, code: int) -> None:
         queue = self._queues.get(partition)
         if queue is None:
             return
-        oldest = queue.batches[0] is batch
+        # A leader that was deposed and has not heard of it knows too little: with several copies only liveness tells.
+        oldest = queue.batches[0] is batch and self.world.promises.copies(partition) == 1
         name = self.world.promises.name_of(partition)
         ensure(
             not (oldest and code in _AGAINST_THE_ORDER),
@@ -274,6 +281,19 @@ class IdempotentProducer(Producer):
         return not any(queue.batches for partition, queue in self._queues.items() if partition[0] in certain)
 
 
+class PatientProducer(IdempotentProducer):
+    """Waits for the acknowledgement of its first batch in a partition before it sends the second.
+
+    A node that does not know the topic yet may refuse the first and take the second, as from a producer whose past has
+    expired; the first could never follow it. Apache Kafka has the same gap.
+    """
+
+    def _one_more(self, partition: Partition) -> None:
+        queue = self._queues.get(partition)
+        if queue is None or queue.begun or not queue.batches:
+            super()._one_more(partition)
+
+
 class Consumer(Client):
     """Reads every partition of every topic, one or two at a time, each from its beginning."""
 
@@ -287,6 +307,9 @@ class Consumer(Client):
         if topic is None or self.session.owed:
             return
         numbers = self.random.sample(range(topic.partitions), min(2, topic.partitions))
+        numbers = [number for number in numbers if self.session.leads_to((topic.topic_id, number), also=numbers[0])]
+        if not numbers:
+            return
         wanted = [
             FetchPartition(
                 number,
@@ -309,7 +332,9 @@ class Consumer(Client):
             partition = topic.topic_id, answer.partition_index
             if not answer.error_code:
                 self._take(partition, positions[answer.partition_index], answer)
-            elif answer.error_code == errors.OFFSET_OUT_OF_RANGE:
+                continue
+            self.session.astray(answer.error_code)
+            if answer.error_code == errors.OFFSET_OUT_OF_RANGE and self.world.promises.copies(partition) == 1:
                 where = f"{topic.name}-{partition[1]}"
                 ensure(False, f"shown: {where} does not know offset {positions[partition[1]]}, which it has shown")
 
@@ -325,7 +350,8 @@ class Consumer(Client):
         ensure([offset for offset, _ in records] == expected, f"dense: {name} from {position} on gave {records}")
         before = self._high_watermarks.get(partition, 0)
         now = self._high_watermarks[partition] = answer.high_watermark
-        ensure(now >= before, f"shown: the high watermark of {name} fell from {before} to {now}")
+        copies = self.world.promises.copies(partition)
+        ensure(now >= before or copies > 1, f"shown: the high watermark of {name} fell from {before} to {now}")
         self.world.promises.seen(partition, records, now)
         self._positions[partition] = position + len(records)
         self.progress += 1
@@ -351,7 +377,7 @@ class Committer(Client):
         topic = self.world.promises.topics.get(BASE_TOPIC)
         if topic is None or self.session.owed:
             return
-        if not self._ready:
+        if not self._ready or not self.session.has_coordinator:
             self.session.ask(FindCoordinatorRequest(coordinator_keys=[self.group]), 6, self._coordinator)
         elif not self._found:
             group = OffsetFetchRequestGroup(
@@ -365,11 +391,13 @@ class Committer(Client):
             self._commit(topic)
 
     def _coordinator(self, response: Any) -> None:
-        self._ready = not response.coordinators[0].error_code
+        found = response.coordinators[0]
+        self._ready = not found.error_code and self.session.reaches(found.node_id)
 
     def _fetched(self, response: Any) -> None:
         group = response.groups[0]
         if group.error_code:
+            self._ready = not self.session.astray(group.error_code)
             return
         found = {one.partition_index: one for topic in group.topics for one in topic.partitions}
         if any(one.error_code for one in found.values()):
@@ -393,6 +421,7 @@ class Committer(Client):
             code = response.topics[0].partitions[0].error_code
             if code:
                 self.note("commit refused", errors.describe(code).name)
+                self._ready = not self.session.astray(code)
                 return
             self.note("committed", f"{BASE_TOPIC}-{number} {offset}")
             self.progress += 1

@@ -143,6 +143,11 @@ class SimulatedDisk:
         """The process may live on."""
         self._changes_left = None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process that used it is gone."""
+        return self._found is not None
+
     def _count_down(self) -> None:
         if self._changes_left is None:
             return

@@ -3,16 +3,21 @@
 What the simulation replaces is only what would touch the machine: listening, the flusher's thread, the snapshot's
 thread. Connections, ticks, held answers, group commit and recovery are the node's own.
 
-A life ends by `stop` (in order), or by `end`: from then on none of its callbacks runs any more.
+A life ends by `stop` (in order), or by `end`: from then on none of its callbacks runs any more. Until then it may be
+suspended (`LifeLoop.suspend`): its callbacks are kept, and run when it goes on.
+
+Given a way to `dial` other nodes it joins them, as one voter and broker of several.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Any, cast
 
 from logctl.engine.assembly import Assembly
+from logctl.engine.broker.life import Stage
 from logctl.engine.broker.metadata_snapshot_keeping import SnapshotTask
 from logctl.engine.directory import open_directories
 from logctl.engine.event_loop import asyncio
@@ -24,21 +29,40 @@ from logctl.engine.log.log import Log
 from logctl.engine.server import Server
 from logctl.engine.settings import Listener, Settings
 from logctl.engine.simulation.disk import SimulatedDisk
-from logctl.engine.simulation.network import ClientEnd, ServerEnd
+from logctl.engine.simulation.lines import Dial, SimulatedPeers, endpoint_of
+from logctl.engine.simulation.network import Cable, CallingEnd, ClientEnd, ServerEnd, SocketEnd
 
 ADDRESS = Listener("PLAINTEXT", "PLAINTEXT", "10.0.0.1", 9092)
+BETWEEN_NODES = "CONTROLLER"
 _SWEEP_S = 1.0
+_LEAVE_S = 5.0
+_ROUNDING_S = 1e-6
 
 
 class LifeLoop:
-    """The loop as one process sees it: whatever it has scheduled dies with it."""
+    """The loop as one process sees it: whatever it has scheduled dies with it. Its time passes at `pace`."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pace: float = 1.0) -> None:
         self.alive = True
         self._loop = loop
+        self._pace = pace
+        self._kept: list[tuple[Callable[..., object], Sequence[Any]]] | None = None
+        self._unheard: list[SocketEnd] = []
 
     def time(self) -> float:
-        return self._loop.time()
+        return self._loop.time() * self._pace
+
+    def suspend(self) -> None:
+        """As SIGSTOP does."""
+        self._kept = []
+
+    def go_on(self) -> None:
+        kept, self._kept = self._kept or [], None
+        for callback, args in kept:
+            self.call_soon(callback, *args)
+        unheard, self._unheard = self._unheard, []
+        for end in unheard:
+            end.wake()
 
     def call_soon(self, callback: Callable[..., object], *args: Any) -> asyncio.Handle:
         return self._loop.call_soon(self._run, callback, args)
@@ -46,24 +70,39 @@ class LifeLoop:
     call_soon_threadsafe = call_soon
 
     def call_later(self, delay_s: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
-        return self._loop.call_later(delay_s, self._run, callback, args)
+        return self._loop.call_later(delay_s / self._pace, self._run, callback, args)
+
+    def call_at(self, when_s: float, callback: Callable[..., object], *args: Any) -> asyncio.TimerHandle:
+        return self._loop.call_at(when_s / self._pace + _ROUNDING_S, self._run, callback, args)
 
     def _run(self, callback: Callable[..., object], args: Sequence[Any]) -> None:
-        if self.alive:
+        if not self.alive:
+            return
+        if self._kept is not None:
+            self._kept.append((callback, args))
+        else:
             callback(*args)
 
-    def add_reader(self, end: ServerEnd, callback: Callable[[], object]) -> None:
-        end.reader = lambda: self._run(callback, ())
+    def _hear(self, end: SocketEnd, callback: Callable[[], object]) -> bool:
+        """Whether the process has looked at what its socket has for it."""
+        if self._kept is not None:
+            self._unheard.append(end)
+            return False
+        self._run(callback, ())
+        return True
+
+    def add_reader(self, end: SocketEnd, callback: Callable[[], object]) -> None:
+        end.reader = lambda: self._hear(end, callback)
         end.wake()
 
-    def remove_reader(self, end: ServerEnd) -> None:
+    def remove_reader(self, end: SocketEnd) -> None:
         end.reader = None
 
-    def add_writer(self, end: ServerEnd, callback: Callable[[], object]) -> None:
-        end.writer = lambda: self._run(callback, ())
+    def add_writer(self, end: SocketEnd, callback: Callable[[], object]) -> None:
+        end.writer = lambda: self._hear(end, callback)
         end.wake()
 
-    def remove_writer(self, end: ServerEnd) -> None:
+    def remove_writer(self, end: SocketEnd) -> None:
         end.writer = None
 
 
@@ -115,16 +154,24 @@ class SimulatedFlusher(Flusher):
 class SimulatedServer(Server):
     """The production server, with connections that are handed to it."""
 
-    def begin(self, loop: LifeLoop, random: Random) -> None:
+    after_tick: Callable[[], None] | None = None
+
+    def begin(self, loop: LifeLoop, random: Random, between_nodes: frozenset[str] = frozenset()) -> None:
+        self._between_nodes = between_nodes
         self.loop = cast(asyncio.AbstractEventLoop, loop)
         self._clock_ahead_ms = self._clock() - int(loop.time() * 1000)
         self._flusher = SimulatedFlusher(loop, random, self._flush_done)
         self._sweeper = loop.call_later(_SWEEP_S, self._sweep_again)
         self.tick_soon()
 
-    def admit(self, end: ServerEnd, port: int) -> None:
+    def admit(self, end: ServerEnd, port: int, host: str = "10.0.0.2", listener: str = ADDRESS.name) -> None:
         self.now_ms = self._clock()
-        self._admit(cast(Any, end), "10.0.0.2", port, ADDRESS.name)
+        self._admit(cast(Any, end), host, port, listener)
+
+    def end_tick(self) -> None:
+        super().end_tick()
+        if self.after_tick is not None:
+            self.after_tick()
 
 
 class SimulatedNode:
@@ -140,31 +187,104 @@ class SimulatedNode:
         new_uuid: Callable[[], bytes],
         clock: Callable[[], int],
         say: Callable[[str, str], None],
+        pace: float = 1.0,
+        dial: Dial | None = None,
+        address: Listener = ADDRESS,
     ) -> None:
         """Starts. Raises LogctlError, DiskFault, and whatever a disk raises that loses its power."""
         self.stopping = False
+        self.let_in = dial is None
+        """Whether clients are heard."""
         self._loop = loop
         self._random = random
-        self._life = LifeLoop(loop)
+        self._life = LifeLoop(loop, pace)
+        self._calls: list[CallingEnd] = []
+        self._peers: SimulatedPeers | None = None
         self._ends: list[ServerEnd] = []
         paths = list(dict.fromkeys([settings.metadata_dir, *settings.log_dirs]))
         identities = open_directories(disk, paths, node_id=settings.node_id)
-        self.parts = Assembly(settings, disk, paths, identities, say=say, new_uuid=new_uuid, clock=clock)
+        jitter: Callable[[int], int] = _no_jitter if dial is None else random.randrange
+        self.parts = Assembly(
+            settings, disk, paths, identities, say=say, new_uuid=new_uuid, clock=clock, jitter=jitter
+        )
         self.server = SimulatedServer(self.parts.broker, Limits(), say, clock=clock)
-        self.parts.open([ADDRESS])
+        if dial is None:
+            self.parts.open([address])
+        else:
+            self.server.begin(self._life, random, frozenset((BETWEEN_NODES,)))
+            try:
+                self._join(dial, address, say)
+            except BaseException:
+                self.end()
+                raise
         self.parts.metadata.snapshots.run = self._snapshot_aside
-        self.server.begin(self._life, random)
+        if dial is None:
+            self.server.begin(self._life, random)
+
+    def _join(self, dial: Dial, address: Listener, say: Callable[[str, str], None]) -> None:
+        settings = self.parts.settings
+        self._peers = peers = SimulatedPeers(
+            cast(asyncio.AbstractEventLoop, self._life),
+            lambda node_id, lane: endpoint_of(node_id),
+            client_id=f"node-{settings.node_id}",
+            timeout_ms=settings.integer("controller.quorum.request.timeout.ms"),
+            heard=self.server.tick_soon,
+            say=say,
+        )
+
+        def dial_for_life(node_id: int, lane: str) -> CallingEnd:
+            end = dial(node_id, lane)
+            self._calls.append(end)
+            return end
+
+        peers.dial = dial_for_life
+
+        def let_in() -> None:
+            self.let_in = True
+
+        self.parts.join(peers, [address], let_in=let_in, hopeless=partial(say, "hopeless"))
+        self.server.tick_soon()
 
     @property
     def broker(self) -> Any:
         return self.parts.broker
 
-    def connect(self, received: Callable[[bytes], None], ended: Callable[[], None]) -> ClientEnd:
+    def connect(
+        self,
+        received: Callable[[bytes], None],
+        ended: Callable[[], None],
+        cables: tuple[Cable | None, Cable | None] = (None, None),
+    ) -> ClientEnd:
         end = ServerEnd(self._loop, self._random)
-        client = ClientEnd(self._loop, self._random, end, received, ended)
+        client = ClientEnd(self._loop, self._random, end, received, ended, cables)
         self._ends.append(end)
         self.server.admit(end, 40_000 + len(self._ends))
         return client
+
+    def accept(self, caller: int) -> ServerEnd:
+        """Another node has called."""
+        end = ServerEnd(self._loop, self._random)
+        self._ends.append(end)
+        self._life.call_soon(self.server.admit, end, 50_000 + len(self._ends), f"10.0.1.{caller}", BETWEEN_NODES)
+        return end
+
+    def slow_down(self, slowest_s: float) -> None:
+        """From now on a flush may take so long."""
+        flusher = self.server._flusher
+        assert isinstance(flusher, SimulatedFlusher)
+        flusher.slowest_s = slowest_s
+
+    def break_lines(self, random: Random) -> None:
+        """Some connections to this node end."""
+        for end in self._ends:
+            if random.random() < 0.5:
+                end.fail()
+
+    def suspend(self) -> None:
+        self._life.suspend()
+
+    def go_on(self) -> None:
+        self._life.go_on()
 
     def _snapshot_aside(self, task: SnapshotTask) -> None:
         self._life.call_later(self._random.random() * 0.05, self._snapshot, task)
@@ -214,9 +334,26 @@ class SimulatedNode:
         return {number: home.shard.offsets.by_group for number, home in coordinator._homes.items()}
 
     async def finish(self) -> None:
-        """The first half of an orderly stop: answer what was asked, flush."""
+        """The first half of an orderly stop: hand over, answer what was asked, flush."""
         self.stopping = True
+        if self._peers is not None:
+            await self._take_leave()
         await self.server.stop()
+        if self._peers is not None:
+            self._peers.close()
+
+    async def _take_leave(self) -> None:
+        """As `node.py` does."""
+        life, metadata = self.broker.life, self.parts.metadata
+        deadline_s = self._loop.time() + _LEAVE_S
+        life.leave()
+        while self._life.alive and life.stage is not Stage.GONE and self._loop.time() < deadline_s:
+            self.server.tick_soon()
+            await asyncio.sleep(0.01)
+        if self._life.alive and metadata.is_leader:
+            metadata.resign()
+            self.server.tick_soon()
+            await asyncio.sleep(0.05)
 
     def close(self) -> None:
         """The second half."""
@@ -226,5 +363,9 @@ class SimulatedNode:
     def end(self) -> None:
         """The process is no more."""
         self._life.alive = False
-        for end in self._ends:
+        for end in (*self._ends, *self._calls):
             end.close()
+
+
+def _no_jitter(limit: int) -> int:
+    return 0

@@ -37,6 +37,7 @@ class Topic:
     partitions: int
     configs: dict[str, set[str]] = field(default_factory=dict)
     may_be_gone: bool = False
+    copies: int = 1
 
 
 class Sent(NamedTuple):
@@ -89,6 +90,10 @@ class Promises:
         """Topics that exist for certain."""
         return [topic for topic in self.topics.values() if not topic.may_be_gone]
 
+    def copies(self, partition: Partition) -> int:
+        """How many nodes hold it."""
+        return next((topic.copies for topic in self.topics.values() if topic.topic_id == partition[0]), 1)
+
     def name_of(self, partition: Partition) -> str:
         names = (topic.name for topic in self.topics.values() if topic.topic_id == partition[0])
         return f"{next(names, partition[0].hex())}-{partition[1]}"
@@ -97,6 +102,8 @@ class Promises:
         self.sent.setdefault(partition, set()).update(values)
 
     def answered(self, partition: Partition, base_offset: int, values: list[int], acks: int) -> None:
+        if acks != -1 and self.copies(partition) > 1:
+            return  # whoever leads next need not have it, and a leader that was deposed takes such writes yet
         ledger = self.acknowledged if acks == -1 else self.written
         mine = ledger.setdefault(partition, {})
         for offset, value in enumerate(values, base_offset):
@@ -126,10 +133,10 @@ class Promises:
         ensure(producer_id not in self.producer_ids, f"ids: producer id {producer_id} was handed out twice")
         self.producer_ids.add(producer_id)
 
-    def created(self, name: str, topic_id: bytes, partitions: int) -> None:
+    def created(self, name: str, topic_id: bytes, partitions: int, copies: int = 1) -> None:
         ensure(topic_id not in self.topic_ids, f"ids: topic id {topic_id.hex()} was handed out twice")
         self.topic_ids.add(topic_id)
-        self.topics[name] = Topic(name, topic_id, partitions)
+        self.topics[name] = Topic(name, topic_id, partitions, copies=copies)
 
     def deleted(self, name: str) -> None:
         self.gone.add(self.topics.pop(name).topic_id)
@@ -157,7 +164,7 @@ class Promises:
             for number in range(topic.partitions):
                 replica = broker.replicas.get(topic.name, number)
                 ensure(replica is not None, f"metadata: {topic.name}-{number} has no log")
-                self._check_log((topic.topic_id, number), replica)
+                self.check_log((topic.topic_id, number), replica)
 
     def _check_topics(self, image: Any) -> None:
         for name, partitions in self.perhaps.items():
@@ -188,7 +195,8 @@ class Promises:
             ensure(value in acceptable, f"metadata: {name} of {topic.name} is {value!r}, not one of {acceptable}")
             topic.configs[name] = {value}
 
-    def _check_log(self, partition: Partition, replica: Any) -> None:
+    def check_log(self, partition: Partition, replica: Any) -> None:
+        """Compare the log of a partition with what was said of it."""
         name = self.name_of(partition)
         records = read_all(replica.log)
         offsets = [offset for offset, _ in records]

@@ -36,10 +36,37 @@ class Network(Protocol):
     def connect(self, received: Callable[[bytes], None], ended: Callable[[], None]) -> ClientEnd | None: ...
 
 
+class Way(Protocol):
+    """A client's way to whoever answers: one connection, or one to each node it deals with (`routes.py`)."""
+
+    @property
+    def connected(self) -> bool: ...
+    @property
+    def owed(self) -> int: ...
+    def open(self) -> bool: ...
+    def ask(self, body: Message, version: int, answered: Callable[[Any], None]) -> None: ...
+    def impatient(self) -> bool: ...
+    def hang_up(self) -> None: ...
+
+    def leads_to(self, partition: tuple[bytes, int], also: int | None = None) -> bool:
+        """Whether requests about a partition reach its leader; and the one of partition `also` of the same topic."""
+
+    @property
+    def has_coordinator(self) -> bool: ...
+
+    def reaches(self, node_id: int) -> bool:
+        """From now on this node is asked about groups; whether it can be."""
+
+    def astray(self, code: int) -> bool:
+        """An answer had this error: whether another node must be looked for."""
+
+
 class Session:
     """`lost` is called when the connection ends while it is wanted; answers still owed never come then."""
 
-    def __init__(self, world: Network, name: str, lost: Callable[[], None]) -> None:
+    def __init__(self, world: Network, name: str, lost: Callable[[], None], *, abrupt: bool = False) -> None:
+        """`abrupt`: who hangs up takes back what has not arrived yet."""
+        self._abrupt = abrupt
         self._world = world
         self._name = name
         self._lost = lost
@@ -79,8 +106,21 @@ class Session:
 
     def hang_up(self) -> None:
         if self._end is not None and self._end.open:
-            self._end.close()
+            (self._end.abort if self._abrupt else self._end.close)()
             self._ended()
+
+    def leads_to(self, partition: tuple[bytes, int], also: int | None = None) -> bool:
+        return True
+
+    @property
+    def has_coordinator(self) -> bool:
+        return True
+
+    def reaches(self, node_id: int) -> bool:
+        return True
+
+    def astray(self, code: int) -> bool:
+        return False
 
     def _received(self, data: bytes) -> None:
         for frame in self._frames.feed(data):

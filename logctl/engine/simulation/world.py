@@ -29,6 +29,7 @@ from logctl.engine.simulation.disk import ProcessEnds, SimulatedDisk
 from logctl.engine.simulation.network import ClientEnd
 from logctl.engine.simulation.node import SimulatedNode
 from logctl.engine.simulation.promises import Broken, Promises, ensure
+from logctl.engine.simulation.session import Session
 from logctl.engine.simulation.trace import Trace
 from logctl.errors import LogctlError
 
@@ -93,6 +94,9 @@ class World:
     def next_value(self) -> int:
         self._values += 1
         return self._values
+
+    def way(self, name: str, lost: Callable[[], None]) -> Session:
+        return Session(self, name, lost)
 
     def connect(self, received: Callable[[bytes], None], ended: Callable[[], None]) -> ClientEnd | None:
         if self.node is None or self.node.stopping:

@@ -1,0 +1,230 @@
+"""What several nodes must hold to together, watched from outside at the end of every tick of each of them.
+
+Names of the invariants stand in the sentences of `Broken` (P1 to P20 are those of the reliability notes):
+
+- *epoch*: the quorum epoch of a node never falls, whatever ends the node; *one leader*: nobody else leads the same;
+- *watermark*: a node's metadata high watermark never falls while it lives, and a majority has what lies below it;
+- *committed*: what is committed is the same bytes on every node, and means the same (images of one offset are equal);
+- *completeness*: who takes office holds everything that was committed before;
+- *admin*: what was acknowledged of topics and configs is in the newest committed image; *broker epochs* only grow;
+- *fenced*: a fenced broker leads nothing; *ISR*: a leader is in sync, and who is in sync is a replica;
+- *one leader* of a partition and leader epoch; its *high watermark* never falls and is on the disk of all in sync;
+- *matching*: below the high watermark all replicas of a partition hold the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from logctl.engine.quorum.majority import majority
+from logctl.engine.simulation.promises import Promises, Topic, ensure
+from logctl.wire.records import iter_batches, read_header
+
+if TYPE_CHECKING:
+    from logctl.engine.controller.image import Image
+    from logctl.engine.log.log import Log
+    from logctl.engine.simulation.node import SimulatedNode
+
+_PORTION_BYTES = 1 << 20
+
+
+class _Seen(NamedTuple):
+    """Where a node's metadata log stood when it was last looked at."""
+
+    epoch: int = -1
+    leads: bool = False
+    high_watermark: int = 0
+    applied_offset: int = 0
+
+
+class Agreement:
+    """`durable` holds, for each voter, up to where its metadata log is on disk."""
+
+    def __init__(self, promises: Promises, node_ids: list[int]) -> None:
+        self.promises = promises
+        self.attempted: dict[str, int] = {}
+        """Every topic that somebody has asked for."""
+        self.committed_end = 0
+        self.newest: Image | None = None
+        self.newest_offset = -1
+        self.durable = dict.fromkeys(node_ids, 0)
+        self.replicas_durable: dict[tuple[int, bytes, int], int] = {}
+        """(node, topic id, partition) -> up to where that replica is on disk."""
+        self._epochs = dict.fromkeys(node_ids, 0)
+        self._seen: dict[int, _Seen] = {}
+        self._leaders: dict[int, int] = {}
+        self._batches: dict[int, bytes] = {}
+        self._images: dict[int, Image] = {}
+        self._offices: dict[tuple[bytes, int, int], int] = {}
+        self._watermarks: dict[tuple[int, bytes, int, int], int] = {}
+
+    def died(self, node_id: int, node: SimulatedNode) -> None:
+        """A life has ended."""
+        self.durable[node_id] = node.parts.metadata.log.flushed_end
+        for replica in node.broker.replicas:
+            if replica.awake:
+                self.replicas_durable[node_id, replica.topic_id, replica.partition] = replica.log.flushed_end
+        self._seen.pop(node_id, None)
+        self._watermarks = {key: end for key, end in self._watermarks.items() if key[0] != node_id}
+
+    def look(self, node_id: int, node: SimulatedNode) -> None:
+        """Called at the end of every tick."""
+        metadata = node.parts.metadata
+        self.durable[node_id] = metadata.log.flushed_end
+        before = self._seen.get(node_id, _Seen())
+        now = _Seen(metadata.epoch, metadata.is_leader, metadata.high_watermark, metadata.applied_offset)
+        if now != before and not metadata.has_failed:  # one that has fallen silent tells nobody what it thinks
+            self._seen[node_id] = now
+            self._look_at_quorum(node_id, metadata, before, now)
+        self._look_at_partitions(node_id, node)
+
+    # The quorum.
+
+    def _look_at_quorum(self, node_id: int, metadata: Any, before: _Seen, now: _Seen) -> None:
+        known = self._epochs[node_id]
+        ensure(now.epoch >= known, f"epoch: node {node_id} was in {known} and is in {now.epoch}")
+        self._epochs[node_id] = now.epoch
+        if now.leads and (not before.leads or before.epoch != now.epoch):
+            self._take_office(node_id, metadata, now.epoch)
+        ensure(
+            now.high_watermark >= before.high_watermark,
+            f"watermark: that of node {node_id} fell from {before.high_watermark} to {now.high_watermark}",
+        )
+        if now.high_watermark > before.high_watermark:
+            self._compare(node_id, metadata.log, before.high_watermark, now.high_watermark)
+        if now.high_watermark > self.committed_end:
+            self._commit(node_id, now.high_watermark)
+        if now.applied_offset != before.applied_offset:
+            self._compare_image(node_id, metadata.image, now.applied_offset)
+
+    def _take_office(self, node_id: int, metadata: Any, epoch: int) -> None:
+        other = self._leaders.setdefault(epoch, node_id)
+        ensure(other == node_id, f"one leader: nodes {other} and {node_id} both lead epoch {epoch}")
+        end = metadata.log.end_offset
+        ensure(
+            end >= self.committed_end,
+            f"completeness: node {node_id} leads epoch {epoch} and holds {end} of the {self.committed_end} committed",
+        )
+        self._compare(node_id, metadata.log, 0, self.committed_end)
+
+    def _compare(self, node_id: int, log: Log, start: int, end: int) -> None:
+        """Whether a log holds what is known to be committed there; what is not known yet is noted."""
+        for offset, data in batches_of(log, max(start, log.start_offset), min(end, log.end_offset)):
+            other = self._batches.setdefault(offset, data)
+            ensure(other == data, f"committed: node {node_id} has another batch at offset {offset} than was committed")
+
+    def _commit(self, node_id: int, end: int) -> None:
+        self.committed_end = end
+        have = sorted(voter for voter, durable in self.durable.items() if durable >= end)
+        ensure(
+            len(have) >= majority(len(self.durable)),
+            f"watermark: node {node_id} says that everything below {end} is committed, on disk it is on {have} alone",
+        )
+
+    def _compare_image(self, node_id: int, image: Image, offset: int) -> None:
+        other = self._images.setdefault(offset, image)
+        ensure(other is image or other == image, f"committed: node {node_id} understands offset {offset} differently")
+        if offset > self.newest_offset:
+            before, self.newest, self.newest_offset = self.newest, image, offset
+            self._check_brokers(before, image)
+            self.check_promises()
+
+    def _check_brokers(self, before: Image | None, image: Image) -> None:
+        for broker_id, broker in image.brokers.items():
+            known = before.brokers.get(broker_id) if before is not None else None
+            ensure(
+                known is None or broker.epoch >= known.epoch,
+                f"broker epochs: that of {broker_id} fell to {broker.epoch}",
+            )
+        for topic in image.topics.values():
+            for number, partition in topic.partitions.items():
+                name = f"{topic.name}-{number}"
+                leader = image.brokers.get(partition.leader)
+                ensure(
+                    partition.leader < 0 or (leader is not None and not leader.fenced),
+                    f"fenced: {partition.leader} leads {name}",
+                )
+                in_sync = set(partition.isr)
+                ensure(
+                    partition.leader < 0 or partition.leader in in_sync,
+                    f"ISR: {partition.leader} leads {name} and is not in sync ({partition.isr})",
+                )
+                ensure(in_sync <= set(partition.replicas), f"ISR: {name} has {partition.isr} of {partition.replicas}")
+
+    def check_promises(self) -> None:
+        """What administrators were told, against the newest committed image; what was uncertain may become certain."""
+        image, promises = self.newest, self.promises
+        if image is None:
+            return
+        for topic in list(promises.topics.values()):
+            found = image.topics.get(topic.name)
+            if topic.may_be_gone and (found is None or found.topic_id != topic.topic_id):
+                promises.deleted(topic.name)
+            else:
+                self._check_topic(topic, found, image)
+        for name, found in image.topics.items():
+            ensure(found.topic_id not in promises.gone, f"admin: {name} was deleted and is there again")
+            if name not in promises.topics and not name.startswith("__"):
+                ensure(name in self.attempted, f"admin: nobody created {name}")
+                promises.perhaps.pop(name, None)
+                promises.created(name, found.topic_id, len(found.partitions), len(found.partitions[0].replicas))
+
+    def _check_topic(self, topic: Topic, found: Any, image: Image) -> None:
+        ensure(found is not None, f"admin: {topic.name} was acknowledged and is gone")
+        ensure(found.topic_id == topic.topic_id, f"admin: {topic.name} has another id")
+        ensure(len(found.partitions) == topic.partitions, f"admin: {topic.name} has {len(found.partitions)} partitions")
+        configs = image.topic_configs(topic.name)
+        for name, acceptable in topic.configs.items():
+            value = configs.get(name, "")
+            ensure(value in acceptable, f"admin: {name} of {topic.name} is {value!r}, not one of {sorted(acceptable)}")
+
+    # Partitions.
+
+    def _look_at_partitions(self, node_id: int, node: SimulatedNode) -> None:
+        for replica in node.broker.replicas:
+            if not replica.awake or replica.fenced:
+                continue
+            key = replica.topic_id, replica.partition
+            self.replicas_durable[node_id, *key] = replica.log.flushed_end
+            if not replica.is_leader:
+                continue
+            name, epoch = f"{replica.topic}-{replica.partition}", replica.leader_epoch
+            other = self._offices.setdefault((*key, epoch), node_id)
+            ensure(other == node_id, f"one leader: nodes {other} and {node_id} both lead epoch {epoch} of {name}")
+            place = node_id, *key, epoch
+            end, before = replica.high_watermark, self._watermarks.get(place, 0)
+            if end == before:
+                continue
+            ensure(end > before, f"high watermark: that of {name} fell from {before} to {end} within epoch {epoch}")
+            self._watermarks[place] = end
+            behind = [one for one in replica.isr if self.replicas_durable.get((one, *key), 0) < end]
+            ensure(not behind, f"high watermark: that of {name} is {end}, but {behind} are in sync and have less")
+
+    def match(self, nodes: dict[int, SimulatedNode], say: Callable[[str], None]) -> None:
+        """Compare the replicas of each partition with one another, byte by byte. Costs time."""
+        held: dict[tuple[str, int], list[Any]] = {}
+        for node in nodes.values():
+            for replica in node.broker.replicas:
+                if replica.awake and not replica.fenced:
+                    held.setdefault((replica.topic, replica.partition), []).append(replica)
+        for (topic, number), replicas in held.items():
+            start = max(replica.log.start_offset for replica in replicas)
+            end = min(replica.high_watermark for replica in replicas)
+            contents = {b"".join(data for _, data in batches_of(one.log, start, end)) for one in replicas}
+            ensure(len(contents) == 1, f"matching: the replicas of {topic}-{number} differ below {end}")
+        say(f"{len(held)} partitions")
+
+
+def batches_of(log: Log, start: int, end: int) -> Iterator[tuple[int, bytes]]:
+    """(base offset, bytes) of the batches from `start` to `end`."""
+    position = start
+    while position < end:
+        found = log.read(position, _PORTION_BYTES, end, True)
+        if found.file is None or not found.length:
+            return
+        data = memoryview(found.file.pread(found.length, found.position))
+        for batch in iter_batches(data):
+            header = read_header(batch)
+            yield header.base_offset, bytes(batch)
+            position = header.last_offset + 1
