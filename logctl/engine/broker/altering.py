@@ -20,12 +20,16 @@ _BY_NAME: Final = {
 
 
 def objection(broker: Broker, request: Request[Any], resource_type: int, name: str) -> WireError | None:
-    """Why this broker does not pass the change on to the controller; None when it does."""
+    """Why this broker does not pass the change on to the controller; None when it does.
+
+    What another node passed on was asked of that one.
+    """
     resource, forbidden = _BY_NAME.get(resource_type, (Resource.CLUSTER, errors.CLUSTER_AUTHORIZATION_FAILED))
     asked = CLUSTER_NAME if resource is Resource.CLUSTER else name
     if not broker.may(request, Operation.ALTER_CONFIGS, resource, asked):
         return WireError(forbidden)
-    if resource_type == ResourceType.BROKER and name.isdecimal() and int(name) != broker.node_id:
+    elsewhere = name.isdecimal() and int(name) != broker.node_id and not request.peer.is_node
+    if resource_type == ResourceType.BROKER and elsewhere:
         sentence = f"This is broker {broker.node_id}; broker {name} changes its own settings"
         return WireError(errors.INVALID_REQUEST, sentence)
     if resource_type == ResourceType.BROKER_LOGGER:
