@@ -55,11 +55,10 @@ def _table(folder: Path, count: int | None, port: int) -> Table:
 
     table = remembered(folder)
     if table is None:
-        from logctl.engine.node import new_uuid
-        from logctl.wire.primitives import uuid_text
+        from logctl.engine.node import new_cluster_id
 
         _make(folder)
-        return lay(folder, count or 1, port, uuid_text(new_uuid()))
+        return lay(folder, count or 1, port, new_cluster_id())
     if count is not None and count != len(table.seats):
         raise UsageError(
             f"the folder {folder} was made for {len(table.seats)} nodes, not {count}",

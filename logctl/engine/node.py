@@ -43,6 +43,7 @@ from logctl.engine.server import Server, wall_ms
 from logctl.engine.settings import Listener, Settings
 from logctl.errors import LogctlError, UsageError
 from logctl.local import LocalNode
+from logctl.wire.primitives import uuid_text
 
 _LEAVE_S: Final = 5.0
 _GC_THRESHOLD: Final = (20_000, 20, 50)
@@ -305,6 +306,11 @@ def new_uuid() -> bytes:
     made[6] = made[6] & 0x0F | 0x40
     made[8] = made[8] & 0x3F | 0x80
     return bytes(made)
+
+
+def new_cluster_id() -> str:
+    """The same as text, as a cluster is called."""
+    return uuid_text(new_uuid())
 
 
 def limits(settings: Settings) -> Limits:
