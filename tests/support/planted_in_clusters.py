@@ -170,16 +170,16 @@ QUORUM: dict[Plant, int] = {
     answers_before_the_commit: 0,
     asks_before_it_has_flushed: 0,
     commits_without_a_majority: 0,
+    counts_a_fetch_before_it_compares_histories: 3,
+    does_not_resign_when_cut_off: 1,
+    forgets_its_vote_at_restart: 1,
+    grants_votes_to_shorter_logs: 1,
     truncates_below_the_commit: 0,
     writes_votes_after_it_has_answered: 0,
 }
 """Each with the seed from which on it is looked for."""
 
 HARD: tuple[Plant, ...] = (
-    counts_a_fetch_before_it_compares_histories,
-    does_not_resign_when_cut_off,
-    forgets_its_vote_at_restart,
-    grants_votes_to_shorter_logs,
     ignores_broker_epochs,
     ignores_the_epoch_of_a_fetch,
 )

@@ -3,6 +3,7 @@
 Names of the invariants stand in the sentences of `Broken` (P1 to P20 are those of the reliability notes):
 
 - *epoch*: the quorum epoch of a node never falls, whatever ends the node; *one leader*: nobody else leads the same;
+- *check quorum*: a leader that a majority does not ask any more resigns;
 - *watermark*: a node's metadata high watermark never falls while it lives, and a majority has what lies below it;
 - *committed*: what is committed is the same bytes on every node, and means the same (images of one offset are equal);
 - *completeness*: who takes office holds everything that was committed before;
@@ -53,6 +54,8 @@ class Agreement:
         """(node, topic id, partition) -> up to where that replica is on disk."""
         self._epochs = dict.fromkeys(node_ids, 0)
         self._seen: dict[int, _Seen] = {}
+        self._logs: dict[int, Log] = {}
+        self._alone_since_ms: dict[int, int] = {}
         self._leaders: dict[int, int] = {}
         self._batches: dict[int, bytes] = {}
         self._images: dict[int, Image] = {}
@@ -66,11 +69,15 @@ class Agreement:
             if replica.awake:
                 self.replicas_durable[node_id, replica.topic_id, replica.partition] = replica.log.flushed_end
         self._seen.pop(node_id, None)
+        self._logs.pop(node_id, None)
+        self._alone_since_ms.pop(node_id, None)
         self._watermarks = {key: end for key, end in self._watermarks.items() if key[0] != node_id}
 
     def look(self, node_id: int, node: SimulatedNode) -> None:
         """Called at the end of every tick."""
         metadata = node.parts.metadata
+        self._logs[node_id] = metadata.log
+        self._check_office(node_id, metadata)
         self.durable[node_id] = metadata.log.flushed_end
         before = self._seen.get(node_id, _Seen())
         now = _Seen(metadata.epoch, metadata.is_leader, metadata.high_watermark, metadata.applied_offset)
@@ -116,10 +123,31 @@ class Agreement:
 
     def _commit(self, node_id: int, end: int) -> None:
         self.committed_end = end
-        have = sorted(voter for voter, durable in self.durable.items() if durable >= end)
+        have = sorted(voter for voter, durable in self.durable.items() if durable >= end and self._agrees(voter, end))
         ensure(
             len(have) >= majority(len(self.durable)),
             f"watermark: node {node_id} says that everything below {end} is committed, on disk it is on {have} alone",
+        )
+
+    def _agrees(self, voter: int, end: int) -> bool:
+        """Whether what a voter holds just below `end` is what is committed there; one that is down is believed."""
+        log = self._logs.get(voter)
+        held = batches_of(log, end - 1, end) if log is not None and log.start_offset < end else ()
+        return all(self._batches.get(offset) == data for offset, data in held)
+
+    def _check_office(self, node_id: int, metadata: Any) -> None:
+        """A leader that a majority has not asked for long resigns; it is given a moment to notice."""
+        role, timing, now_ms = metadata.raft.role, metadata.raft.timing, metadata.clock()
+        heard = 0
+        if metadata.is_leader:
+            heard = 1 + sum(now_ms - one.fetched_ms < timing.fetch_timeout_ms * 2 for one in role.progress.values())
+        if not metadata.is_leader or heard >= majority(len(self.durable)):
+            self._alone_since_ms.pop(node_id, None)
+            return
+        since_ms = self._alone_since_ms.setdefault(node_id, now_ms)
+        ensure(
+            now_ms - since_ms < timing.fetch_timeout_ms * 2,
+            f"check quorum: node {node_id} leads epoch {metadata.epoch} on, and a majority has long been silent",
         )
 
     def _compare_image(self, node_id: int, image: Image, offset: int) -> None:

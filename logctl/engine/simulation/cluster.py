@@ -40,6 +40,7 @@ _EVENT_S: Final = (0.05, 2.5)
 _FAULT_S: Final = (0.1, 6.0)
 _DOWN_S: Final = (0.01, 3.0)
 _REST_S: Final = 40.0
+_AT_ELECTIONS: Final = 0.1
 
 EVENTS: Final = {
     "quiet": 10,
@@ -59,6 +60,7 @@ EVENTS: Final = {
     "cut": 6,
     "isolate": 8,
     "isolate leader": 6,
+    "fall behind": 6,
     "slow cables": 4,
     "break lines": 5,
     "mend": 6,
@@ -85,6 +87,8 @@ class Cluster:
         """How many lives have ended."""
         self._ids = Random(self.random.random())
         self._values = 0
+        self._soon = False
+        self._epochs: dict[int, int] = {}
         self._cables = {pair: Cable() for pair in product([CLIENTS, *self.node_ids], repeat=2)}
         self.machines = {
             node_id: Machine(self, node_id, self.node_ids, Random(self.random.random()), partial(self._dial, node_id))
@@ -155,8 +159,21 @@ class Cluster:
         return CallingEnd(self.loop, Random(self.random.random()), cables, reach, lingers=lane != "forward")
 
     def looked(self, machine: Machine) -> None:
-        if machine.node is not None:
-            self.agreement.look(machine.node_id, machine.node)
+        if machine.node is None:
+            return
+        self.agreement.look(machine.node_id, machine.node)
+        metadata = machine.node.parts.metadata
+        if metadata.epoch > self._epochs.get(machine.node_id, 0):
+            self._epochs[machine.node_id] = metadata.epoch
+            if not self.resting and self.random.random() < _AT_ELECTIONS:
+                machine.later(self.random.choice((0.0, 0.01, 0.1)), partial(self._cut_short, machine))
+
+    def _cut_short(self, machine: Machine) -> None:
+        """The power fails while it votes or has just been told of another epoch; it is back at once."""
+        if machine.is_idle:
+            self._soon = True
+            machine.end("power")
+            self._soon = False
 
     def ended(self, machine: Machine, node: SimulatedNode | None, *, power: bool) -> None:
         """A life is over: another one begins after a while."""
@@ -165,7 +182,7 @@ class Cluster:
             self.promises.page_cache_lost()
         if node is not None:
             self.agreement.died(machine.node_id, node)
-        self.loop.call_later(self.random.uniform(*_DOWN_S), self._start, machine)
+        self.loop.call_later(0.01 if self._soon else self.random.uniform(*_DOWN_S), self._start, machine)
         if not self.resting and self.random.random() < 0.1:
             machine.disk.end_after(self.random.randint(0, 40), power=self.random.random() < 0.5)
 
@@ -225,7 +242,7 @@ class Cluster:
             return
         event = self.random.choices(list(EVENTS), list(EVENTS.values()))[0]
         machine = self.machines[self.random.choice(self.node_ids)]
-        if event in ("mend", "quiet", "power for all", "hang up", "isolate leader"):
+        if event in ("mend", "quiet", "power for all", "hang up", "isolate leader", "fall behind"):
             self._happen(event)
         elif machine.is_idle:
             self._happen_to(machine, event)
@@ -240,10 +257,29 @@ class Cluster:
             for machine in self.machines.values():
                 if machine.is_idle:
                     machine.end("power")
+        elif event == "fall behind":
+            self._fall_behind()
         elif event == "isolate leader":
             leading = [one for one in self.machines.values() if one.node and one.node.parts.metadata.is_leader]
             for machine in leading:
                 self._isolate(machine)
+
+    def _fall_behind(self) -> None:
+        """A follower is cut off while things are decided, and is back when the leader goes."""
+        followers = [one for one in self.machines.values() if one.node and not one.node.parts.metadata.is_leader]
+        if not followers:
+            return
+        behind = self.random.choice(followers)
+        pairs = [(behind.node_id, one) for one in self.node_ids if one != behind.node_id]
+        self._cut(pairs := pairs + [(b, a) for a, b in pairs])
+
+        def swap() -> None:
+            self._mend(pairs)
+            for machine in self.machines.values():
+                if machine is not behind and machine.is_idle and machine.node and machine.node.parts.metadata.is_leader:
+                    machine.end("power")
+
+        self.loop.call_later(self.random.uniform(1.8, 4.0), swap)
 
     def _happen_to(self, machine: Machine, event: str) -> None:
         random, disk = self.random, machine.disk
