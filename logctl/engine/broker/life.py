@@ -11,7 +11,8 @@ Theory of operation
 A controller that no longer knows the epoch sends the broker back to REGISTERING, with its logs as they are. Whoever
 leads the quorum is asked; while nobody does, time passes. While a broker under the same id is still heard of, which may
 be this one's last life, asking goes on until its session has ended. A registration that can never be granted (another
-cluster, features that this node cannot run) ends the node with the reason.
+cluster, features that this node cannot run) ends the node with the reason; so does a disk that refuses the metadata
+log.
 """
 
 from __future__ import annotations
@@ -84,6 +85,9 @@ class Life:
 
     def advance(self, now_ms: int) -> None:
         """Do what is due."""
+        if self._metadata.has_failed:
+            self._despair()
+            return
         if self.stage is Stage.CATCHING_UP and self._metadata.applied_offset > self.epoch:
             self._caught_up()
         if self._asking or now_ms < self._due_ms or self._metadata.leader_id < 0:
@@ -98,11 +102,18 @@ class Life:
 
     def leave(self) -> None:
         """Begin to take leave; `stage` is GONE when that is done."""
-        if self.stage in (Stage.SERVING, Stage.FENCED):
+        if self.stage in (Stage.SERVING, Stage.FENCED) and not self._metadata.has_failed:
             self.stage = Stage.LEAVING
             self._due_ms = 0
         else:
             self.stage = Stage.GONE
+
+    def _despair(self) -> None:
+        """What is decided cannot be learnt any more: another node must take over, and this one begin anew."""
+        fault = self._metadata.log.failed
+        if self.stage is not Stage.GONE and fault is not None:
+            self.stage = Stage.GONE
+            self._hopeless(f"The metadata log cannot be kept: {fault.message}. {fault.hint}".strip())
 
     def _ask(self, request: Message, done: Callable[[Any], None]) -> None:
         self._asking = True
