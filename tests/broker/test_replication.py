@@ -33,3 +33,60 @@ def _play(room: Room) -> None:
         problem.add_note("\n".join(room.diary[-40:]))
         raise
     assert room.acknowledged, "nothing was ever acknowledged"
+
+
+def test_a_follower_that_is_cut_off_leaves_the_in_sync_set_and_comes_back() -> None:
+    room = calm()
+    room.cut = {(3, 1), (1, 3)}
+    for _ in range(8):
+        room.produce(1)
+        settle(room, 1_000)
+    assert room.partition.isr == (1, 2)
+    before = len(room.acknowledged)
+    room.produce(1)
+    settle(room, 1_000)
+    assert len(room.acknowledged) == before + 1, "the others are enough"
+    room.heal()
+    assert sorted(room.partition.isr) == [1, 2, 3]
+    assert room.nodes[3].records() == room.nodes[1].records()
+
+
+def test_followers_begin_their_logs_where_the_leader_does() -> None:
+    room = calm()
+    for _ in range(5):
+        room.produce(1)
+    room.heal()
+    room.nodes[1].replica.log.delete_before(3)
+    room.acknowledged = {offset: value for offset, value in room.acknowledged.items() if offset >= 3}
+    settle(room, 1_000)
+    assert [node.replica.log.start_offset for node in room.nodes.values()] == [3, 3, 3]
+
+
+def test_a_follower_that_was_away_too_long_begins_anew() -> None:
+    room = calm()
+    room.crash(3, power=False)
+    room.fence(3)
+    for _ in range(5):
+        room.produce(1)
+    settle(room, 1_000)
+    room.nodes[1].replica.log.truncate_fully_at(5)
+    room.acknowledged = {}
+    room.heal()
+    assert room.nodes[3].replica.log.start_offset == room.nodes[3].replica.log.end_offset == 5
+
+
+def calm() -> Room:
+    room = Room()
+    room.heal()
+    return room
+
+
+def settle(room: Room, milliseconds: int) -> None:
+    """Time passes, and all that is written and sent arrives."""
+    for _ in range(milliseconds // 100):
+        for node in room.nodes.values():
+            node.hear()
+            node.flush()
+        while room.wire:
+            room.deliver()
+        room.pass_time(100)

@@ -210,8 +210,8 @@ class Fetcher:
     def next_deadline_ms(self) -> int | None:
         if self._on_its_way is not None or self._unflushed or not self._copied:
             return None
-        paused = [copied.resume_ms for copied in self._copied.values()]
-        return max(self._resume_ms, min(paused))
+        resumed = [copied.resume_ms for copied in self._copied.values() if not copied.replica.fenced]
+        return max(self._resume_ms, min(resumed)) if resumed else None
 
     # ---- being told ----
 

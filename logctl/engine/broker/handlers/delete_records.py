@@ -6,7 +6,7 @@ below the beginning changes nothing. Refused: above the high watermark or negati
 is compacted only (POLICY_VIOLATION), a topic of the cluster's own (INVALID_TOPIC_EXCEPTION). The new beginnings are
 written down before the answer leaves, so a crash does not bring the records back.
 
-Not implemented: waiting for followers (`timeout_ms`), of which there are none yet.
+Not implemented: waiting for followers (`timeout_ms`); they begin their logs there too with their next fetch.
 """
 
 from __future__ import annotations
