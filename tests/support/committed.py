@@ -31,7 +31,7 @@ class Committed:
 
     def look(self) -> dict[int, int]:
         """By partition, for groups that read one topic. Raises `WireError`, and `OSError` when the node is down."""
-        answer = self._ask(OffsetFetchRequest(groups=[OffsetFetchRequestGroup(self._group, topics=None)]))
+        answer = self._ask_coordinator(OffsetFetchRequest(groups=[OffsetFetchRequestGroup(self._group, topics=None)]))
         [group] = answer.groups
         if group.error_code:
             raise WireError(group.error_code)
@@ -42,19 +42,27 @@ class Committed:
         wait_until(self._is_coordinated, "a coordinator")
         parts = [OffsetCommitRequestPartition(partition, offset) for partition, offset in offsets.items()]
         topics = [OffsetCommitRequestTopic(topic, partitions=parts)]
-        answer = self._ask(OffsetCommitRequest(self._group, -1, "", topics=topics))
+        answer = self._ask_coordinator(OffsetCommitRequest(self._group, -1, "", topics=topics))
         for one in answer.topics[0].partitions:
             if one.error_code != errors.NONE:
                 raise WireError(one.error_code)
 
     def _is_coordinated(self) -> bool:
-        self._ask(FindCoordinatorRequest(coordinator_keys=[self._group]), 6)
         try:
             self.look()
         except WireError:
             return False
         return True
 
-    def _ask(self, body: Message, version: int = 9) -> Any:
-        with closing(Client(self._port)) as client:
-            return client.ask(body, version)
+    def _ask_coordinator(self, body: Message) -> Any:
+        """Raises `WireError` while there is none."""
+        told = _ask(self._port, FindCoordinatorRequest(coordinator_keys=[self._group]), 6)
+        [found] = told.coordinators
+        if found.error_code:
+            raise WireError(found.error_code)
+        return _ask(found.port, body, 9)
+
+
+def _ask(port: int, body: Message, version: int) -> Any:
+    with closing(Client(port)) as client:
+        return client.ask(body, version)
