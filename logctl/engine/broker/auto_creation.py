@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 _INTERNAL: Final = {"__consumer_offsets": "offsets.topic", "__transaction_state": "transaction.state.log"}
 """Internal topics are made with settings of their own, whoever asks first."""
 
-_MANY: Final = 1000
 _LATER: Final = (errors.TOPIC_ALREADY_EXISTS,)
 
 
@@ -36,9 +35,7 @@ def _topic(broker: Broker, name: str) -> CreatableTopic:
     if prefix is None:
         return CreatableTopic(name=name, num_partitions=-1, replication_factor=-1)
     replication_factor = min(
-        broker.settings.integer(f"{prefix}.replication.factor"),
-        len(broker.metadata.image.active_brokers()),
-        broker.metadata.rules.most_replicas or _MANY,
+        broker.settings.integer(f"{prefix}.replication.factor"), len(broker.metadata.image.active_brokers())
     )
     return CreatableTopic(
         name=name,

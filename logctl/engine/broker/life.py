@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from logctl.wire.messages.broker_registration import BrokerRegistrationRequest
 
 _AGAIN_MS: Final = 50
+_LEAVE_UNHEARD_MS: Final = 1000
+"""Whoever leaves, and nobody is there to hand over to, goes after so long."""
 _FINAL: Final = (errors.INCONSISTENT_CLUSTER_ID, errors.UNSUPPORTED_VERSION, errors.INVALID_REGISTRATION)
 _FORGOTTEN: Final = (errors.STALE_BROKER_EPOCH, errors.BROKER_ID_NOT_REGISTERED)
 
@@ -82,6 +84,7 @@ class Life:
         self._logs_are_open = False
         self._asking = False
         self._due_ms = 0
+        self._heard_ms = 0
 
     def advance(self, now_ms: int) -> None:
         """Do what is due."""
@@ -90,6 +93,8 @@ class Life:
             return
         if self.stage is Stage.CATCHING_UP and self._metadata.applied_offset > self.epoch:
             self._caught_up()
+        if self._nobody_listens(now_ms):
+            self.stage = Stage.GONE
         if self._asking or now_ms < self._due_ms or self._metadata.leader_id < 0:
             return
         if self.stage is Stage.REGISTERING:
@@ -100,11 +105,15 @@ class Life:
     def next_deadline_ms(self) -> int | None:
         return None if self._asking or self.stage in (Stage.CATCHING_UP, Stage.GONE) else self._due_ms
 
+    def _nobody_listens(self, now_ms: int) -> bool:
+        return self.stage is Stage.LEAVING and now_ms - self._heard_ms >= _LEAVE_UNHEARD_MS
+
     def leave(self) -> None:
         """Begin to take leave; `stage` is GONE when that is done."""
         if self.stage in (Stage.SERVING, Stage.FENCED) and not self._metadata.has_failed:
             self.stage = Stage.LEAVING
             self._due_ms = 0
+            self._heard_ms = self._clock()
         else:
             self.stage = Stage.GONE
 
@@ -122,6 +131,7 @@ class Life:
             self._asking = False
             self._due_ms = self._clock() + _AGAIN_MS
             if response is not None:
+                self._heard_ms = self._clock()
                 done(response)
 
         self._ask_controller(request, answered)

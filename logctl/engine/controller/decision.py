@@ -21,8 +21,7 @@ class Rules(NamedTuple):
     `server_values` are settings the operator gave, by Apache's names. `check_broker_config` is told (broker, name,
     value) of a dynamic broker config that somebody wants to set, with an empty text for all brokers, and raises
     WireError when it may not be. `broker_list_default` answers the default of a broker setting that is a list, None
-    for others; `limit` the value of a broker setting that is a number. `most_replicas` bounds the replicas of a new
-    partition, where there is a bound.
+    for others; `limit` the value of a broker setting that is a number.
     """
 
     cluster_id: str = ""
@@ -33,7 +32,6 @@ class Rules(NamedTuple):
     check_broker_config: Callable[[str, str, str], None] = lambda broker, name, value: None
     broker_list_default: Callable[[str], str | None] = lambda name: None
     limit: Callable[[str], int | None] = lambda name: None
-    most_replicas: int | None = None
 
 
 class Controller(NamedTuple):

@@ -95,11 +95,6 @@ def _check(terms: Terms, partition: Partition, wanted: list[int], may_resize: bo
             errors.INVALID_REPLICATION_FACTOR,
             f"The partition has {size} replica(s) and is to have {len(wanted)}, which this request forbids",
         )
-    bound = terms.controller.rules.most_replicas
-    if bound is not None and not set(wanted) <= set(partition.replicas):
-        raise WireError(
-            errors.INVALID_REPLICA_ASSIGNMENT, "Replicas cannot move here: nodes do not copy from each other yet"
-        )
 
 
 def _before_it(terms: Terms, topic: Topic, partition: Partition, purpose: str) -> Partition:

@@ -83,7 +83,6 @@ def _create_topic(
     check_topic_configs(configs, layers)
     topic_id = controller.new_uuid()
     replicas = _replicas(controller, topic)
-    _check_bound(controller, replicas)
     records: list[Any] = [TopicRecord(name=topic.name, topic_id=topic_id)]
     records += [
         ConfigRecord(resource_type=ResourceType.TOPIC, resource_name=topic.name, name=name, value=value)
@@ -148,15 +147,6 @@ def _replicas(controller: Controller, topic: CreatableTopic) -> list[tuple[int, 
     factor = rules.default_replication_factor if topic.replication_factor == -1 else topic.replication_factor
     count = rules.default_partitions if topic.num_partitions == -1 else topic.num_partitions
     return place(brokers, count, factor, start=_next_start(controller, topic.name))
-
-
-def _check_bound(controller: Controller, replicas: list[tuple[int, ...]]) -> None:
-    bound = controller.rules.most_replicas
-    if bound is not None and max(map(len, replicas)) > bound:
-        raise WireError(
-            errors.INVALID_REPLICATION_FACTOR,
-            f"Partitions have at most {bound} replica(s) here: its nodes do not copy from each other yet",
-        )
 
 
 def _next_start(controller: Controller, name: str) -> int:
