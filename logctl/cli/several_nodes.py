@@ -51,12 +51,13 @@ def start(
 
 
 def _table(folder: Path, count: int | None, port: int) -> Table:
-    from logctl.engine.several import lay, remembered
+    from logctl.engine.several import check_count, lay, remembered
 
     table = remembered(folder)
     if table is None:
         from logctl.engine.node import new_cluster_id
 
+        check_count(count or 1)
         _make(folder)
         return lay(folder, count or 1, port, new_cluster_id())
     if count is not None and count != len(table.seats):

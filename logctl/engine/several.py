@@ -60,10 +60,14 @@ def remembered(folder: Path) -> Table | None:
         ) from None
 
 
+def check_count(count: int) -> None:
+    """Raises UsageError for more nodes than belong on one machine."""
+    if not 1 <= count <= MOST:
+        raise UsageError(f"--nodes {count}: the bundled engine runs 1 to {MOST} nodes", "or add --engine apache")
+
+
 def lay(folder: Path, count: int, port: int, cluster_id: str) -> Table:
     """Decide the seats of a new folder and write them down. Raises UsageError for a folder that is in use otherwise."""
-    if not 1 < count <= MOST:
-        raise UsageError(f"--nodes {count}: the bundled engine runs 1 to {MOST} nodes", "or add --engine apache")
     if local.nodes_in(folder):
         raise UsageError(
             f"the data in {folder} belongs to a single node, whose quorum has one voter",

@@ -79,11 +79,11 @@ def test_ctrl_c_sends_what_was_read_in_whole_lines_and_says_so(logctl: Logctl, t
         wait_until(lambda: logctl("record", "consume", topic).out == "a\nb\n", "the whole lines")
         writer.send_signal(signal.SIGINT)
         _, err = writer.communicate(timeout=30)
-    assert writer.returncode == 130
     assert err.decode().splitlines() == [
         "interrupted: waiting for what was read to be acknowledged; Ctrl-C again to stop",
         f"2 records acknowledged in {topic} (partition 0: 0 to 1)",
     ]
+    assert writer.returncode == 130
     assert logctl("record", "consume", topic).out == "a\nb\n"
 
 

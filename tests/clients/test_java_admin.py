@@ -36,7 +36,6 @@ REPLICATION = "Apache takes these too, and does not list them"
 TRANSACTIONS = "transactions come with a later issue"
 SECURITY = "access control, quotas and logins come with a later issue"
 OTHER_GROUPS = "share and streams groups come with a later issue"
-MOVING = "moving replicas comes with the issue about several nodes"
 FEATURES = "what is not served is neither supported nor finalized"
 ELR = "Apache finalizes eligible.leader.replicas.version, and with it a default of min.insync.replicas for the cluster"
 SYNONYMS = "we name the built-in default of every setting, Apache only that of one whose own default is not empty"
@@ -66,8 +65,6 @@ DIFFERENCES: dict[str, str] = {
     "describeConfigs synonyms /*: * here, ?? there": SYNONYMS,
     "describeFeatures /featureMetadata/*": FEATURES,
     "describeMetadataQuorum /quorumInfo/nodes/1/endpoints/*": ONE_LISTENER,
-    "listPartitionReassignments */*": MOVING,
-    "alterPartitionReassignments */*": MOVING,
     "describeShareGroups */*": OTHER_GROUPS,
     "describeStreamsGroups */*": OTHER_GROUPS,
     "alterClientQuotas *": SECURITY,

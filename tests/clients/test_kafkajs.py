@@ -38,7 +38,6 @@ def test_it_seeks_to_an_offset(bootstrap: str, topic: str, group: str) -> None:
     assert [record["offset"] for record in records] == [7, 8, 9]
 
 
-@pytest.mark.on_both
 def test_two_members_share_a_topic_and_one_takes_over(bootstrap: str, make_topic: MakeTopic, group: str) -> None:
     topic = make_topic(partitions=4)
     held = kafkajs.run(bootstrap, "share", topic=topic, group=group)

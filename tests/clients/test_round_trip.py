@@ -66,7 +66,6 @@ def test_what_goes_in_comes_out(client: Client, bootstrap: str, topic: str, code
 
 
 @pytest.mark.java
-@pytest.mark.on_both
 @pytest.mark.parametrize("codec", CODECS)
 def test_what_one_client_writes_every_client_reads(
     writer: Client, cast: Callable[[str], Client], bootstrap: str, topic: str, codec: str

@@ -9,7 +9,6 @@ from support.clients import Client, Message, Sending, Start, produce, read
 BASE_MS = 1_700_000_000_000
 
 
-@pytest.mark.on_both
 @pytest.mark.parametrize("codec", ["none", "zstd"])
 def test_any_offset_can_be_the_first(client: Client, bootstrap: str, topic: str, codec: str) -> None:
     """Batches of about ten records; brokers answer whole batches, so what lies before the offset must be dropped."""
@@ -28,7 +27,6 @@ def test_the_beginning_is_offset_zero(client: Client, bootstrap: str, topic: str
 
 
 @pytest.mark.needs("timestamps")
-@pytest.mark.on_both
 @pytest.mark.parametrize("codec", ["none", "lz4"])
 def test_a_time_finds_the_first_record_not_before_it(client: Client, bootstrap: str, topic: str, codec: str) -> None:
     times = [BASE_MS + 100 * number for number in range(60)]

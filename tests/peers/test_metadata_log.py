@@ -139,7 +139,10 @@ def test_a_directory_of_apache_s_is_used_with_all_it_has_finalized(apache_direct
     assert {partition.leader for partition in image.topics["orders"].partitions.values()} == {-1}
     node.crash()
     node.open()
-    broker = registration(1, features=[Feature(name, 0, level) for name, level in image.features.items()])
+    features = [Feature(name, 0, level) for name, level in image.features.items()]
+    identity = read_identity(node.disk, str(node.directory))
+    assert identity is not None
+    broker = registration(1, features=features, log_dirs=[identity.directory_id])
     node.decide(lambda controller: start_broker(controller, broker))
     partitions = node.metadata.image.topics["orders"].partitions.values()
     assert {(partition.leader, partition.isr, partition.elr) for partition in partitions} == {(1, (1,), ())}
