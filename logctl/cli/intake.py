@@ -40,15 +40,14 @@ class Interrupts:
         if again or self._may_raise:
             raise KeyboardInterrupt
 
-    @contextmanager
-    def breaking(self) -> Iterator[None]:
-        """A wait that Ctrl-C may end."""
+    def read(self, descriptor: int) -> bytes:
+        """What there is to read, waiting for it; nothing at the end of the input, and when Ctrl-C was pressed before or
+        while waiting."""
         self._may_raise = True
         try:
-            if not self.pending:
-                yield
+            return b"" if self.pending else os.read(descriptor, _CHUNK_BYTES)
         except KeyboardInterrupt:
-            pass
+            return b""
         finally:
             self._may_raise = False
 
@@ -74,9 +73,7 @@ def chunks(descriptor: int, interrupts: Interrupts) -> Iterator[bytes | None]:
     while not interrupts.pending:
         if not select.select([descriptor], [], [], 0)[0]:
             yield None
-        chunk = b""
-        with interrupts.breaking():
-            chunk = os.read(descriptor, _CHUNK_BYTES)
+        chunk = interrupts.read(descriptor)
         if not chunk:
             return
         yield chunk

@@ -18,6 +18,8 @@ from cli.conftest import Logctl, command, environment, lines, make_topic, run
 from support.engines import started
 from support.waiting import wait_until
 
+from logctl.cli.intake import Interrupts, chunks
+
 
 @contextmanager
 def running(bootstrap: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -85,6 +87,20 @@ def test_ctrl_c_sends_what_was_read_in_whole_lines_and_says_so(logctl: Logctl, t
     ]
     assert writer.returncode == 130
     assert logctl("record", "consume", topic).out == "a\nb\n"
+
+
+def test_ctrl_c_just_before_a_wait_for_input_ends_it_as_one_during_the_wait() -> None:
+    """Seen once in many runs: the signal came between the question whether to wait and the wait."""
+    reading, writing = os.pipe()
+    try:
+        with Interrupts() as interrupts:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interrupts.pending
+            assert interrupts.read(reading) == b""
+            assert list(chunks(reading, interrupts)) == []
+    finally:
+        os.close(reading)
+        os.close(writing)
 
 
 def test_ctrl_c_in_the_middle_of_a_long_input_tells_exactly_what_arrived(
