@@ -21,7 +21,6 @@ from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, Producer, TopicPartition
 
-PARTITIONS = 4
 WORDS = """GET POST /api/v1/orders /api/v1/users status=200 status=404 latency_ms= trace_id= host=web- INFO WARN level=
            region=eu-west message= request completed user_id= bytes="""
 CHUNK = 500
@@ -43,6 +42,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--bytes", type=int, default=1024, help="of one record's value")
     parser.add_argument("--codec", default="none")
     parser.add_argument("--rate", type=int, default=1000, help="records a second of the open loop")
+    parser.add_argument("--partitions", type=int, default=4, help="of the topic")
     parser.add_argument("--total", type=int, default=1 << 29, help="bytes to fill a topic with")
     return parser.parse_args()
 
@@ -59,7 +59,7 @@ def produce(options: argparse.Namespace) -> dict[str, float]:
     began = time.monotonic()
     until = began + options.seconds
     while (time.monotonic() < until) if enough is None else (sent < enough):
-        partition = (partition + 1) % PARTITIONS
+        partition = (partition + 1) % options.partitions
         sent += send_some(producer, options.topic, partition, pool, chunk)
         producer.poll(0)
     left = producer.flush(60)
@@ -133,7 +133,7 @@ def pace(options: argparse.Namespace) -> dict[str, float]:
     sent, began = 0, time.monotonic()
     while (now := time.monotonic()) < began + options.seconds:
         while began + sent / options.rate <= now:
-            producer.produce(options.topic, pool[sent % CHUNK], partition=sent % PARTITIONS, on_delivery=report)
+            producer.produce(options.topic, pool[sent % CHUNK], partition=sent % options.partitions, on_delivery=report)
             sent += 1
         time.sleep(max(0.0, began + sent / options.rate - time.monotonic()))
     left = producer.flush(30)
@@ -169,7 +169,7 @@ def consume(options: argparse.Namespace) -> dict[str, float]:
             "error_cb": lambda error: None,
         }
     )
-    whole = [TopicPartition(options.topic, partition, OFFSET_BEGINNING) for partition in range(PARTITIONS)]
+    whole = [TopicPartition(options.topic, partition, OFFSET_BEGINNING) for partition in range(options.partitions)]
     consumer.assign(whole)
     records = size = ends = 0
     began = time.monotonic()
@@ -180,7 +180,7 @@ def consume(options: argparse.Namespace) -> dict[str, float]:
                 size += len(message)
             else:
                 ends += 1
-        if ends >= PARTITIONS:
+        if ends >= options.partitions:
             ends = 0
             consumer.assign(whole)
     took = time.monotonic() - began
