@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from cli.conftest import Done, command, environment, run
-from support.apache import classpath, free_ports_in_a_row
+from support.apache import classpath
+from support.ports import free_ports_in_a_row
 from support.waiting import wait_until
 
 from logctl import local

@@ -5,15 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from support.ports import free_port
-from support.waiting import wait_until
+from support.several import several_up
 
 from logctl.engine import apache
 
@@ -40,10 +37,11 @@ def classpath() -> str:
 
 @contextlib.contextmanager
 def apache_node(
-    directory: Path, settings: Mapping[str, str] | None = None, *, heap: str = HEAP
+    directory: Path, settings: Mapping[str, str] | None = None, *, heap: str = HEAP, voters_in_log: bool = False
 ) -> Iterator[apache.ApacheNode]:
     """A running Apache Kafka broker in `directory`, stopped at the end and gone even if the test run is killed."""
     node = new_apache_node(directory, settings, heap=heap)
+    node.voters_in_log = voters_in_log
     with _original_data_home():
         node.start()
     try:
@@ -71,42 +69,12 @@ def new_apache_node(
 @contextlib.contextmanager
 def apache_cluster(folder: Path, settings: Mapping[str, str], *, nodes: int, heap: str = HEAP) -> Iterator[str]:
     """A cluster of Apache Kafka, as its user starts it: `logctl up --engine apache --nodes N`. Answers the addresses of
-    its brokers. It is gone at the end, and also when the test run is killed: the command is told then, and stops it."""
+    its brokers."""
     classpath()
-    first, diary = free_ports_in_a_row(nodes), folder / "diary"
-    guard = shutil.which("setpriv")
-    command = [*([guard, "--pdeathsig", "TERM"] if guard else []), sys.executable, "-m", "logctl", "up"]
-    command += ["--engine", "apache", "--nodes", str(nodes), "--data", str(folder), "--port", str(first)]
-    command += ["--heap", heap]
-    for name, value in {**_IMPATIENT, **settings}.items():
-        command += ["-c", f"{name}={value}"]
-    with _original_data_home(), diary.open("wb") as out:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-            env={**os.environ, "KAFKA_JVM_PERFORMANCE_OPTS": " ".join(_QUICK_JVM)},
-        )  # fmt: skip
-    try:
-        wait_until(lambda: _is_ready(process, diary), "the cluster to be ready", timeout_s=120)
-        yield ",".join(f"127.0.0.1:{first + index}" for index in range(nodes))
-    finally:
-        process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.5)
-        process.terminate()  # the second time means at once: its data is thrown away
-        process.wait(60)
-
-
-def free_ports_in_a_row(count: int) -> int:
-    """The first of so many ports in a row that are ours."""
-    taken = [free_port()]
-    while len(taken) < count or taken[-1] - taken[-count] != count - 1:
-        taken.append(free_port())
-    return taken[-count]
-
-
-def _is_ready(process: subprocess.Popen[bytes], diary: Path) -> bool:
-    assert process.poll() is None, diary.read_text()
-    return " ready " in diary.read_text()
+    flags = "--engine", "apache", "--heap", heap
+    env = {"KAFKA_JVM_PERFORMANCE_OPTS": " ".join(_QUICK_JVM)}
+    with _original_data_home(), several_up(folder, {**_IMPATIENT, **settings}, nodes, *flags, env=env) as bootstrap:
+        yield bootstrap
 
 
 @contextlib.contextmanager

@@ -31,6 +31,14 @@ def free_port(host: str = "127.0.0.1") -> int:
     raise AssertionError(f"no free port from {FIRST} to {LAST}")
 
 
+def free_ports_in_a_row(count: int) -> int:
+    """The first of so many ports in a row that are ours."""
+    taken = [free_port()]
+    while len(taken) < count or taken[-1] - taken[-count] != count - 1:
+        taken.append(free_port())
+    return taken[-count]
+
+
 def _reserve(port: int) -> bool:
     folder = Path(tempfile.gettempdir()) / f"logctl-ports-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)

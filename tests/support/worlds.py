@@ -1,4 +1,4 @@
-"""The worlds in which the behaviour suite is told: one node of ours, one of Apache Kafka, a cluster of three.
+"""The worlds in which the behaviour suite is told: a cluster of one node and one of three, of ours and of Apache Kafka.
 
     world.bootstrap, world.nodes      where it is, how many brokers
     world.offers("DescribeQuorum")    does it serve that API?
@@ -32,26 +32,30 @@ from kafka.admin import KafkaAdminClient
 from support.apache import apache_cluster, apache_node
 from support.clients.java import Java
 from support.engines import started
+from support.several import several_up
 from support.tools import CONFIGS, CONSUMER_GROUPS, Tools
 
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Cluster
 
-OURS, APACHE, APACHE3 = "ours", "apache", "apache3"
-WORLDS: Final = (OURS, APACHE, APACHE3)
-OF_ENGINE: Final = {"logctl": (OURS,), "apache": (APACHE, APACHE3), "both": WORLDS}
+OURS, OURS3, APACHE, APACHE3 = "ours", "ours3", "apache", "apache3"
+WORLDS: Final = (OURS, OURS3, APACHE, APACHE3)
+OF_ENGINE: Final = {"logctl": (OURS, OURS3), "apache": (APACHE, APACHE3), "both": WORLDS}
 
 only = pytest.mark.worlds
 """`@only("apache", "apache3")`: the story is told in these worlds alone."""
 
-QUICK: Final = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "4"}
+QUICK: Final = {
+    "group.initial.rebalance.delay.ms": "0",
+    "offsets.topic.num.partitions": "4",
+    "auto.leader.rebalance.enable": "false",  # who leads is for the stories to say
+}
 APACHE_SETTINGS: Final = {
     **QUICK,
     "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
     "allow.everyone.if.no.acl.found": "true",
     "super.users": "User:ANONYMOUS",
-    "auto.leader.rebalance.enable": "false",  # who leads is for the stories to say
     "transaction.state.log.num.partitions": "2",
     "share.coordinator.state.topic.num.partitions": "2",
     "log.cleaner.dedupe.buffer.size": "8388608",
@@ -91,8 +95,11 @@ def world_of(name: str, folder: Path) -> Iterator[World]:
     if name == OURS:
         with started("logctl", folder, QUICK) as node:
             yield World(name, node.address, 1)
+    elif name == OURS3:
+        with several_up(folder, QUICK, 3) as bootstrap:
+            yield World(name, bootstrap, 3)
     elif name == APACHE:
-        with apache_node(folder, APACHE_SETTINGS, heap=HEAP) as apache:
+        with apache_node(folder, APACHE_SETTINGS, heap=HEAP, voters_in_log=True) as apache:
             yield World(name, apache.address, 1)
     else:
         with apache_cluster(folder, APACHE_SETTINGS, nodes=3, heap=HEAP) as bootstrap:

@@ -25,7 +25,7 @@ from typing import TypeVar
 import pytest
 from support.clients.java import Java
 from support.tools import Tools
-from support.worlds import OF_ENGINE, OURS, Done, Witness, World, hold_to_schema, run_here, world_of
+from support.worlds import OF_ENGINE, OURS, OURS3, Done, Witness, World, hold_to_schema, run_here, world_of
 
 HERE = Path(__file__).parent
 FORGOTTEN_SOCKETS = r"ignore:.*<socket\.socket .*laddr=\('0\.0\.0\.0', \d+\)>:pytest.PytestUnraisableExceptionWarning"
@@ -44,7 +44,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def _staged(name: str) -> object:
-    needs = () if name == OURS else (pytest.mark.java,)
+    needs = () if name in (OURS, OURS3) else (pytest.mark.java,)
     return pytest.param(name, marks=(pytest.mark.xdist_group(f"world-{name}"), *needs))
 
 
