@@ -153,6 +153,8 @@ DescribeUserScramCredentials | user list
 AlterUserScramCredentials    | user create, user alter, user delete
 DescribeQuorum               | cluster quorum, cluster health
 UpdateFeatures               | cluster feature-upgrade, cluster feature-downgrade, cluster feature-disable
+AddRaftVoter                 | cluster quorum-add
+RemoveRaftVoter              | cluster quorum-remove
 DescribeCluster              | node list
 DescribeProducers            | txn producers, txn find-hanging
 DescribeTransactions         | txn describe

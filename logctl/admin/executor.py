@@ -152,6 +152,7 @@ MODULES: Final = {
     "acl": "logctl.admin.acls",
     "quota": "logctl.admin.quotas",
     "transaction": "logctl.admin.transactions",
+    "voter": "logctl.admin.voters",
 }
 """The first half of an action's name -> the module whose ACTIONS hold the second: 'topic.create'."""
 
@@ -445,6 +446,7 @@ _LOOK: Final = {
     "quota": "quota list",
     "transaction": "txn list",
     "feature": "cluster features",
+    "voter": "cluster quorum",
 }
 """Kind of resource -> the command that shows it; settings for every other kind."""
 

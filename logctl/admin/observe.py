@@ -58,6 +58,8 @@ OBSERVERS: Final = {
     "setting-names": "logctl.admin.state_plan:observe_setting_names",
     "transaction": "logctl.admin.transactions:observe_transactions",
     "open-transaction": "logctl.admin.transactions:observe_open",
+    "quorum": "logctl.admin.voters:observe_quorum",
+    "voter": "logctl.admin.voters:observe_voters",
 }
 """Kind of resource -> module:function that looks at resources of it."""
 

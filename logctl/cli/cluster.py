@@ -1,4 +1,4 @@
-"""logctl cluster: info, health, quorum, features, api-versions, capabilities.
+"""logctl cluster: info, health, quorum (changes of it in cluster_quorum), features, api-versions, capabilities.
 
 What a command works with is imported when it runs: its help and its usage errors cost nothing but Typer.
 """
@@ -13,6 +13,7 @@ import typer
 from logctl.cli import output
 from logctl.cli.cells import address_text, counted, or_dash, yes_no
 from logctl.cli.cluster_features import register_features
+from logctl.cli.cluster_quorum import register_quorum
 from logctl.cli.command import reading
 from logctl.cli.output import Column, Listing, Nested, OfCluster, View
 from logctl.cli.units import count_text, duration_text
@@ -32,6 +33,7 @@ def register(app: typer.Typer) -> None:
     cluster.command("info")(info_command)
     cluster.command("health")(health_command)
     cluster.command("quorum")(quorum_command)
+    register_quorum(cluster)
     register_features(cluster)
     cluster.command("api-versions")(api_versions_command)
     cluster.command("capabilities")(capabilities_command)
