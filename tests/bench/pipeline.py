@@ -25,7 +25,8 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parent)]
 from bench.load import payloads, quantile  # noqa: E402
 from bench.wire import CLIENT_ID, Conversation  # noqa: E402
 
-from logctl.wire.frames import request_frame  # noqa: E402
+from logctl.wire.api import API  # noqa: E402
+from logctl.wire.frames import read_response_header, request_frame  # noqa: E402
 from logctl.wire.messages.metadata import MetadataRequest, MetadataRequestTopic  # noqa: E402
 from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData  # noqa: E402
 from logctl.wire.records import NewRecord, build_batch  # noqa: E402
@@ -78,9 +79,6 @@ class Line:
             self.answered += 1
 
     def _check(self, frame: bytes) -> None:
-        from logctl.wire.api import API
-        from logctl.wire.frames import read_response_header
-
         _, position = read_response_header(memoryview(frame), 0, VERSION)
         told = API[0].response.decode(memoryview(frame), VERSION, position)[0].responses[0].partition_responses[0]
         assert not told.error_code, f"refused with {told.error_code}"
@@ -103,9 +101,10 @@ def main() -> None:
     latencies = sorted(one for line in lines for one in line.latencies)
     records = requests * options.batch_records
     size = records * 1024
+    p50_ms, p99_ms = (quantile(latencies, share) * 1e3 for share in (0.5, 0.99))
     print(json.dumps({
         "records": records, "seconds": took, "bytes": size, "records_s": records / took, "mb_s": size / took / 1e6,
-        "requests_s": requests / took, "p50_ms": quantile(latencies, 0.5) * 1e3, "p99_ms": quantile(latencies, 0.99) * 1e3,
+        "requests_s": requests / took, "p50_ms": p50_ms, "p99_ms": p99_ms,
     }))  # fmt: skip
 
 
@@ -117,8 +116,9 @@ def connect(options: argparse.Namespace) -> list[Line]:
     values = payloads(1024)[: options.batch_records]
     batch = build_batch([NewRecord(None, value, (), int(time.time() * 1000)) for value in values])
     for one in sorted(told.topics[0].partitions, key=lambda one: one.partition_index):
-        data = [TopicProduceData(options.topic, bytes(16), [PartitionProduceData(one.partition_index, memoryview(batch))])]
-        request = ProduceRequest(acks=-1, timeout_ms=30_000, topic_data=data)
+        data = PartitionProduceData(one.partition_index, memoryview(batch))
+        topic = TopicProduceData(options.topic, bytes(16), [data])
+        request = ProduceRequest(acks=-1, timeout_ms=30_000, topic_data=[topic])
         frames[addresses[one.leader_id]].append(request_frame(0, VERSION, 1, CLIENT_ID, request))
     return [Line(address, several, options.in_flight) for address, several in frames.items()]
 
