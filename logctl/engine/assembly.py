@@ -139,6 +139,7 @@ class Assembly:
             metadata, self.cluster_id, transport, clock=self._clock, reply=broker.reply, say=self._say
         )
         broker.join(transport, voter)
+        transport.refused = broker.nobody_at
         broker.life = Life(
             metadata,
             self._registration(advertised),

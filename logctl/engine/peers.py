@@ -9,10 +9,15 @@ both ends know; answers come in order. Nothing here blocks: the event loop tells
 Whoever asks is told exactly once: the response, or None when the line broke, the peer does not know the API, or time
 ran out. A line that breaks takes everything on it along; the next question opens it anew, but not sooner than a moment
 after the last failure, doubling up to a second: who asks meanwhile is told None at once.
+
+A connection that is refused says more than one that breaks: the machine is there and no process listens. `refused`
+hears of each. `knock` opens a line for no other purpose than to find that out; when it breaks, it tries once more.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -32,6 +37,7 @@ Done = Callable[[Any], None]
 _RECEIVE_BYTES: Final = 256 << 10
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
+_KNOCKING: Final = "knock"
 
 
 class Endpoint(NamedTuple):
@@ -60,7 +66,9 @@ class Peers:
         self._heard = heard
         self._say = say
         self._lines: dict[tuple[int, str], _Line] = {}
-        self._closed = False
+        self.closed = False
+        self.refused: Callable[[int], None] = lambda node_id: None
+        """Is told of a node at whose address nobody listens, each time a connection is refused."""
 
     def ask(
         self, node_id: int, lane: str, request: Message, done: Done, version: int | None = None
@@ -69,10 +77,18 @@ class Peers:
         line = self._lines.get((node_id, lane))
         if line is None or line.endpoint != self._find(node_id, lane):
             line = self._open(node_id, lane, line)
-        if line is None or self._closed:
+        if line is None or self.closed:
             self._loop.call_soon(self._tell, done, None)
         else:
             line.ask(request, done, version)
+
+    def knock(self, node_id: int) -> None:
+        """See whether somebody listens where that node is reached, now and as soon as the line breaks."""
+        line = self._lines.get((node_id, _KNOCKING))
+        if line is None or line.endpoint != self._find(node_id, _KNOCKING):
+            line = self._open(node_id, _KNOCKING, line)
+        if line is not None:
+            line.knock()
 
     def _open(self, node_id: int, lane: str, old: _Line | None) -> _Line | None:
         if old is not None:
@@ -91,7 +107,7 @@ class Peers:
 
     def close(self) -> None:
         """Break every line; who waits for an answer is told that there is none."""
-        self._closed = True
+        self.closed = True
         for line in self._lines.values():
             line.fail("is not needed any more")
         self._lines.clear()
@@ -115,6 +131,10 @@ class Peers:
         if answers:
             self._heard()
 
+    def tell_refused(self, node_id: int) -> None:
+        self.refused(node_id)
+        self._heard()
+
     def note(self, sentence: str) -> None:
         self._say("peers", sentence)
 
@@ -135,6 +155,7 @@ class _Line:
         self._node_id = node_id
         self._socket: socket.socket | None = None
         self._connected = False
+        self._knocked = False
         self._conversation = peers.conversation(node_id)
         self._waiting: deque[_Asked] = deque()
         self._sent: deque[_Asked] = deque()
@@ -155,6 +176,11 @@ class _Line:
             self._send_waiting()
         self._watch_time()
 
+    def knock(self) -> None:
+        self._knocked = True
+        if self._socket is None and self._peers.loop.time() >= self._closed_until_s and not self._peers.closed:
+            self._connect()
+
     # ---- the connection ----
 
     def _connect(self) -> None:
@@ -171,7 +197,7 @@ class _Line:
         except BlockingIOError:
             pass
         except OSError as problem:
-            self._peers.loop.call_soon(self.fail, problem.strerror or str(problem))
+            self._peers.loop.call_soon(self._not_reached, problem.errno, problem.strerror or str(problem))
             return
         assert self._socket is not None
         self._peers.loop.add_writer(self._socket, self._writable)
@@ -181,7 +207,7 @@ class _Line:
         if not self._connected:
             code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             if code:
-                self.fail(OSError(code, "").strerror or "cannot be reached")
+                self._not_reached(code, os.strerror(code))
                 return
             self._connected = True
             self._peers.loop.add_reader(self._socket, self._readable)
@@ -246,6 +272,11 @@ class _Line:
 
     # ---- its end ----
 
+    def _not_reached(self, code: int | None, reason: str) -> None:
+        self.fail(reason)
+        if code == errno.ECONNREFUSED:
+            self._peers.tell_refused(self._node_id)
+
     def fail(self, reason: str) -> None:
         """The line is broken: tell everybody who waits, and let a moment pass before the next attempt."""
         loop = self._peers.loop
@@ -255,6 +286,9 @@ class _Line:
             self._socket.close()
             self._socket = None
         self._closed_until_s = loop.time() + self._pause_s
+        if self._connected and self._knocked:
+            loop.call_at(self._closed_until_s, self.knock)
+        self._connected = False
         self._pause_s = min(_LONGEST_PAUSE_S, self._pause_s * 2)
         self._outgoing.clear()
         lost = [(asked.done, None) for asked in (*self._sent, *self._waiting)]

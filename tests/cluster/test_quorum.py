@@ -68,6 +68,14 @@ def test_the_leader_of_the_quorum_is_killed_and_comes_back(nodes: dict[int, Node
     assert asked(nodes).leader_id != first.leader_id, "nobody was unseated by its return"
 
 
+def test_a_process_that_ends_is_missed_before_its_session_is_over(nodes: dict[int, Node]) -> None:
+    leader = asked(nodes).leader_id
+    follower = leader % 3 + 1
+    nodes[follower].kill()
+    wait_until(lambda: "it is fenced" in nodes[leader].diary, "the broker to be fenced")
+    assert f"Nobody listens at the address of broker {follower}" in nodes[leader].diary
+
+
 def test_an_orderly_stop_hands_the_quorum_over(nodes: dict[int, Node]) -> None:
     first = asked(nodes).leader_id
     nodes[first].stop()

@@ -137,6 +137,8 @@ def test_sessions_end_when_nothing_is_heard() -> None:
     assert (sessions.lasts(1, 99), sessions.lasts(1, 100), sessions.lasts(3, 0)) == (True, False, False)
     assert [one.broker_id for one in sessions.ended(cluster.image, 100)] == [1]
     assert sessions.next_end_ms(cluster.image) == 100
+    assert sessions.silent(cluster.image, 60, for_ms=30) == [1]
+    assert sessions.next_silence_ms(cluster.image, 30) == 30
 
 
 def test_who_leads_what_nobody_else_may_lead_is_not_waited_for() -> None:

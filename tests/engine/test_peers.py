@@ -21,6 +21,7 @@ class Room:
         self.loop = TickLoop()
         self.told: list[Any] = []
         self.said: list[str] = []
+        self.refused: list[int] = []
         self.endpoints = endpoints
         self.peers = Peers(
             self.loop,
@@ -30,12 +31,17 @@ class Room:
             heard=lambda: None,
             say=lambda kind, sentence: self.said.append(sentence),
         )
+        self.peers.refused = self._refused
 
     def ask(self, request: Any, node_id: int = 2, lane: str = "quorum") -> None:
         self.peers.ask(node_id, lane, request, self._heard)
 
     def _heard(self, response: Any) -> None:
         self.told.append(response)
+        self.loop.stop()
+
+    def _refused(self, node_id: int) -> None:
+        self.refused.append(node_id)
         self.loop.stop()
 
     def answers(self, count: int) -> list[Any]:
@@ -124,3 +130,33 @@ def test_a_peer_that_moved_is_found_at_its_new_address(room: Room) -> None:
         room.endpoints[2] = Endpoint("127.0.0.1", elsewhere.port)
         room.ask(VoteRequest())
         assert room.answers(2)[-1].error_code == 8
+
+
+def test_a_process_that_ends_is_noticed_by_whoever_knocked_at_its_door() -> None:
+    with ScriptedBroker() as listening:
+        room = Room({2: Endpoint("127.0.0.1", listening.port)})
+        room.peers.knock(2)
+        room.ask(VoteRequest())
+        room.answers(1)
+        assert not room.refused, "somebody listens"
+    room.loop.run_forever()
+    assert room.refused[:1] == [2], "nobody was asked anything, and it is known all the same"
+    room.close()
+
+
+def test_a_peer_that_hangs_up_but_listens_is_not_taken_for_gone(room: Room, broker: ScriptedBroker) -> None:
+    room.peers.knock(2)
+    room.ask(VoteRequest())
+    room.answers(1)
+    broker.hang_up()
+    while len(room.told) < 2 or room.told[-1] is None:
+        room.ask(VoteRequest())
+        room.answers(len(room.told) + 1)
+    assert not room.refused
+
+
+def test_who_is_no_peer_any_more_is_not_knocked_at(room: Room) -> None:
+    room.peers.close()
+    room.peers.knock(2)
+    room.ask(VoteRequest())
+    assert room.answers(1) == [None]

@@ -123,6 +123,25 @@ def test_when_the_leader_dies_another_takes_over_and_the_old_one_follows_on_retu
     assert quorum.leader == successor, "nobody was unseated by the return"
 
 
+def test_a_leader_whose_process_is_gone_is_not_waited_for() -> None:
+    quorum = elected()
+    quorum.crash(1)
+    for voter in (2, 3):
+        quorum.nodes[voter].leader_is_gone(1, quorum.now_ms)
+        quorum.nodes[voter].leader_is_gone(3, quorum.now_ms)
+    quorum.pass_time(10, fetching=False)
+    assert quorum.nodes[2].is_leader, "chance has given it the shortest wait"
+    assert quorum.nodes[3].leader_id == 2
+
+
+def test_a_voter_that_takes_a_working_leader_for_gone_unseats_nobody() -> None:
+    quorum = elected()
+    quorum.nodes[2].leader_is_gone(1, quorum.now_ms)
+    quorum.pass_time(300)
+    assert quorum.nodes[1].is_leader
+    assert quorum.nodes[2].leader_id == 1, "the others still follow it, so it goes back"
+
+
 def test_a_voter_that_was_cut_off_does_not_unseat_a_leader_that_works() -> None:
     quorum = elected()
     epoch = quorum.nodes[1].epoch

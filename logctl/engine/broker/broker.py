@@ -106,6 +106,12 @@ class Broker:
             refuse=self._refuse,
         )
         self.voter = voter
+        self.governing.knock = lambda broker_id: transport.knock(broker_id) if broker_id != self.node_id else None
+
+    def nobody_at(self, node_id: int) -> None:
+        """A connection to that node was refused: no process listens there."""
+        self.metadata.leader_is_gone(node_id)
+        self.governing.nobody_at(node_id)
 
     def copy_replicas(self, pace: Pace) -> None:
         """The logs are open: copy what other nodes lead, and watch who copies from this one."""

@@ -253,6 +253,11 @@ class Metadata:
         deadlines = (self.raft.deadline_ms, self.snapshots.due_ms())
         return min((due for due in deadlines if due is not None), default=None)
 
+    def leader_is_gone(self, node_id: int) -> None:
+        """Nobody listens where that node is reached: if it leads, another voter stands soon."""
+        if not self.has_failed:
+            self.raft.leader_is_gone(node_id, self.clock())
+
     def resign(self) -> None:
         """Leader: give up office in order, so that another voter stands at once."""
         if self.has_failed:

@@ -50,6 +50,12 @@ class Transport(Protocol):
         self, node_id: int, lane: str, request: Message, done: Done, version: int | None = None
     ) -> None: ...
 
+    refused: Callable[[int], None]
+    """To be set by whoever wants to know of nodes at whose address nobody listens."""
+
+    def knock(self, node_id: int) -> None:
+        """Keep a line to that node, to be told at once when nobody listens there any more."""
+
 
 class _Waiting(NamedTuple):
     """Somebody who copies the log and has all of it."""

@@ -117,16 +117,22 @@ class Sessions:
 
     def ended(self, image: Image, now_ms: int) -> list[Broker]:
         """The brokers that are let in and were not heard of for too long, longest first."""
-        late = [
-            (heard_ms, image.brokers[broker_id])
-            for broker_id, heard_ms in self._heard_ms.items()
-            if broker_id in image.brokers
-            and not image.brokers[broker_id].fenced
-            and now_ms - heard_ms >= self.timeout_ms
-        ]
-        return [broker for _, broker in sorted(late, key=lambda pair: pair[0])]
+        late = [(heard_ms, one) for one, heard_ms in self._heard_of(image) if now_ms - heard_ms >= self.timeout_ms]
+        return [image.brokers[one] for _, one in sorted(late)]
+
+    def silent(self, image: Image, now_ms: int, for_ms: int) -> list[int]:
+        """The brokers that are let in and were not heard of for so long."""
+        return [one for one, heard_ms in self._heard_of(image) if now_ms - heard_ms >= for_ms]
+
+    def next_silence_ms(self, image: Image, for_ms: int) -> int | None:
+        """When the first broker will have been silent for so long if nothing is heard."""
+        return min((heard_ms + for_ms for _, heard_ms in self._heard_of(image)), default=None)
 
     def next_end_ms(self, image: Image) -> int | None:
         """When the next session ends if nothing is heard."""
-        heard = [ms for one, ms in self._heard_ms.items() if one in image.brokers and not image.brokers[one].fenced]
-        return min(heard) + self.timeout_ms if heard else None
+        return self.next_silence_ms(image, self.timeout_ms)
+
+    def _heard_of(self, image: Image) -> list[tuple[int, int]]:
+        """Those that are let in, and when they were heard of last."""
+        brokers = image.brokers
+        return [(one, ms) for one, ms in self._heard_ms.items() if one in brokers and not brokers[one].fenced]

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, assert_never
+from typing import Final, NamedTuple, Protocol, assert_never
 
 from logctl.engine.quorum.election_state import NOBODY, ElectionState
 from logctl.engine.quorum.majority import Outcome, committed_offset, majority, outcome
@@ -40,6 +40,9 @@ from logctl.engine.quorum.roles import (
     Role,
     Unattached,
 )
+
+_SOON_MS: Final = 100
+"""So long at most until a voter asks for votes that knows of the leader's end: not all of them at once."""
 
 
 class LogView(Protocol):
@@ -212,6 +215,13 @@ class RaftNode:
             role.has_fetched = True
             role.deadline_ms = now_ms + self.timing.fetch_timeout_ms
             self._advance(min(high_watermark, self.log.flushed_end))
+
+    def leader_is_gone(self, leader_id: int, now_ms: int) -> None:
+        """Follower: nobody listens at the leader's address. It is not waited for, nor are others kept from asking."""
+        role = self.role
+        if isinstance(role, Follower) and role.leader_id == leader_id:
+            role.has_fetched = False
+            role.deadline_ms = min(role.deadline_ms, now_ms + 1 + self._jitter(_SOON_MS))
 
     def resign(self, now_ms: int) -> None:
         """Leader: step down in order; the voter that is furthest may stand at once."""
