@@ -8,6 +8,8 @@ process, so nothing here can be stale. A description without a holder is that of
 Where Apache Kafka runs the nodes of a folder, `apache/cluster.json` remembers it. Such a node is described by whoever
 started it, and takes its lock a second after its process has begun; until then the process itself is looked at.
 
+A node is stopped by SIGTERM, and has gone when the lock on its log directory is free.
+
 Needs nothing but the standard library, so that the engine, the admin room and the shell commands can share it.
 """
 
@@ -16,11 +18,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import struct
 import sys
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
+
+from logctl.errors import DeadlineExceeded, OperationFailed
 
 LOCK: Final = ".lock"
 DESCRIPTION: Final = ".logctl-node.json"
@@ -28,6 +34,7 @@ APACHE_FOLDER: Final = "apache"
 APACHE_MEMORY: Final = "cluster.json"
 CLEAN_SHUTDOWN: Final = ".kafka_cleanshutdown"
 
+_POLL_S: Final = 0.02
 _BATCH_HEAD = struct.Struct(">qiibihi")
 _POSIX_LOCK = "qqihh" if sys.platform == "darwin" else "hhqqi"
 
@@ -161,6 +168,38 @@ def publish(node: LocalNode) -> None:
 def withdraw(node: LocalNode) -> None:
     """Remove a node's description: it stops in order."""
     (Path(node.log_dir) / DESCRIPTION).unlink(missing_ok=True)
+
+
+def stop(node: LocalNode, timeout_s: float) -> None:
+    """Stop a running node in order, and wait until it is gone. Raises DeadlineExceeded or OperationFailed."""
+    ask_to_stop(node)
+    wait_for_end(node, timeout_s)
+
+
+def ask_to_stop(node: LocalNode) -> None:
+    """Once: a node that is asked again ends at once. Raises OperationFailed."""
+    assert node.pid is not None
+    try:
+        os.kill(node.pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    except PermissionError:
+        raise OperationFailed(
+            f"node {node.node_id} (process {node.pid}) belongs to another user", "stop it as that user"
+        ) from None
+
+
+def wait_for_end(node: LocalNode, timeout_s: float) -> None:
+    """Until its directory is let go. Raises DeadlineExceeded."""
+    deadline = time.monotonic() + timeout_s
+    while lock_holder(Path(node.log_dir)) == node.pid:
+        if time.monotonic() > deadline:
+            raise DeadlineExceeded(
+                f"node {node.node_id} (process {node.pid}) is still stopping after {timeout_s:g} s",
+                f"wait for it, or end it at once with `kill {node.pid}`: nothing acknowledged is lost, "
+                "but the next start has to recover",
+            )
+        time.sleep(_POLL_S)
 
 
 def take_lock(log_dir: Path) -> int | None:

@@ -22,7 +22,7 @@ from logctl.errors import OperationFailed, UsageError
 if TYPE_CHECKING:
     from logctl.engine.config_file import Entry
     from logctl.engine.lifecycle import Detached
-    from logctl.engine.several import Seat, Table
+    from logctl.seats import Seat, Table
 
 
 def start(
@@ -51,7 +51,8 @@ def start(
 
 
 def _table(folder: Path, count: int | None, port: int) -> Table:
-    from logctl.engine.several import check_count, lay, remembered
+    from logctl.engine.several import check_count, lay
+    from logctl.seats import remembered
 
     table = remembered(folder)
     if table is None:
@@ -160,11 +161,9 @@ def _running(folder: Path, seats: Sequence[Seat]) -> list[local.LocalNode]:
 
 def stop_together(nodes: Sequence[local.LocalNode], wait_s: float) -> None:
     """Ask all of them to stop, then wait for each: one after the other the last would wait for a majority in vain."""
-    from logctl.engine.lifecycle import ask_to_stop, wait_for_end
-
     begun = time.monotonic()
     for node in nodes:
-        ask_to_stop(node)
+        local.ask_to_stop(node)
     for node in nodes:
-        wait_for_end(node, wait_s)
+        local.wait_for_end(node, wait_s)
         note(f"node {node.node_id} (process {node.pid}) stopped in {time.monotonic() - begun:.1f} s")

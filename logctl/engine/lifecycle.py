@@ -1,10 +1,10 @@
-"""Starting a node in the background, and stopping one: seen from outside its process.
+"""Starting a node in the background, seen from outside its process.
 
 A node in the background is `python -m logctl.engine` in a session of its own, with its diary in a file. While it
 starts, it also announces its diary on a pipe, so that whoever started it can tell what takes long, or why it failed:
 the last lines are JSON entries of kind `ready` or `failed`. After that the pipe is closed and the node is on its own.
 
-A node is stopped by SIGTERM and is gone when the lock on its log directory is free.
+How one is stopped is told in `local`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,10 @@ from typing import TYPE_CHECKING, Any, Final
 from logctl import errors
 from logctl.engine.config_file import Entry
 from logctl.errors import DeadlineExceeded, LogctlError, OperationFailed
-from logctl.local import LocalNode, lock_holder
 
 if TYPE_CHECKING:
     from logctl.engine.ephemeral import Scratch
 
-_POLL_S: Final = 0.02
 _ANSWER_BYTES_MAX: Final = 65536
 
 
@@ -160,35 +158,3 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
             raise EOFError
         found += chunk
     return found
-
-
-def stop(node: LocalNode, timeout_s: float) -> None:
-    """Stop a running node in order, and wait until it is gone. Raises DeadlineExceeded or OperationFailed."""
-    ask_to_stop(node)
-    wait_for_end(node, timeout_s)
-
-
-def ask_to_stop(node: LocalNode) -> None:
-    """Once: a node that is asked again ends at once. Raises OperationFailed."""
-    assert node.pid is not None
-    try:
-        os.kill(node.pid, signal.SIGTERM)
-    except ProcessLookupError:
-        pass
-    except PermissionError:
-        raise OperationFailed(
-            f"node {node.node_id} (process {node.pid}) belongs to another user", "stop it as that user"
-        ) from None
-
-
-def wait_for_end(node: LocalNode, timeout_s: float) -> None:
-    """Until its directory is let go. Raises DeadlineExceeded."""
-    deadline = time.monotonic() + timeout_s
-    while lock_holder(Path(node.log_dir)) == node.pid:
-        if time.monotonic() > deadline:
-            raise DeadlineExceeded(
-                f"node {node.node_id} (process {node.pid}) is still stopping after {timeout_s:g} s",
-                f"wait for it, or end it at once with `kill {node.pid}`: nothing acknowledged is lost, "
-                "but the next start has to recover",
-            )
-        time.sleep(_POLL_S)

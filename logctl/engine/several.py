@@ -1,63 +1,23 @@
-"""Several nodes of this engine in one data folder: who they are, and where they hear each other.
+"""Several nodes of this engine in one data folder: where they find each other, and with which settings they start.
 
-    DATA/
-      nodes.json     the cluster's id, and of each node its id, its port for clients and its port for the others
-      node-1/ ...    one directory each, as for a single node
-      node-1.log     their diaries
-
-The file is written before the first node starts and never changes afterwards: the addresses are those of the quorum's
-voters. A folder without it holds one node, or none.
+Who they are stands in the folder's `nodes.json` (`seats`).
 """
 
 from __future__ import annotations
 
-import json
 import socket
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 from logctl import local
 from logctl.engine.config_file import Entry
 from logctl.errors import OperationFailed, UsageError
+from logctl.seats import Seat, Table, write
 
-FILE: Final = "nodes.json"
 MOST: Final = 9
 _INNER_ABOVE: Final = 10_000
 _PLACE: Final = "logctl up --nodes"
-
-
-class Seat(NamedTuple):
-    """One node. `inner_port` is where nodes talk among themselves."""
-
-    node_id: int
-    port: int
-    inner_port: int
-
-
-class Table(NamedTuple):
-    """The nodes of a folder."""
-
-    cluster_id: str
-    seats: tuple[Seat, ...]
-
-    @property
-    def voters(self) -> str:
-        return ",".join(f"{seat.node_id}@127.0.0.1:{seat.inner_port}" for seat in self.seats)
-
-
-def remembered(folder: Path) -> Table | None:
-    """The nodes that the folder was made for; None for a folder of one node. Raises OperationFailed."""
-    path = folder / FILE
-    try:
-        said = json.loads(path.read_text(encoding="utf-8"))
-        return Table(said["cluster_id"], tuple(Seat(*(seat[name] for name in Seat._fields)) for seat in said["nodes"]))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise OperationFailed(
-            f"{path} cannot be read: {problem!r}", "it says who the nodes of this folder are; restore it from a backup"
-        ) from None
 
 
 def check_count(count: int) -> None:
@@ -79,15 +39,8 @@ def lay(folder: Path, count: int, port: int, cluster_id: str) -> Table:
         inner = _free_port(outer + _INNER_ABOVE if outer + _INNER_ABOVE < 65536 else 0)
         seats.append(Seat(index + 1, outer, inner))
     table = Table(cluster_id, tuple(seats))
-    _write(folder, table)
+    write(folder, table)
     return table
-
-
-def _write(folder: Path, table: Table) -> None:
-    said: dict[str, Any] = {"cluster_id": table.cluster_id, "nodes": [seat._asdict() for seat in table.seats]}
-    temporary = folder / f"{FILE}.tmp"
-    temporary.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(folder / FILE)
 
 
 def _free_port(wanted: int) -> int:

@@ -16,6 +16,7 @@ ARROWS = {
     "logctl": set(),
     "logctl.errors": set(),
     "logctl.local": {"logctl.errors"},
+    "logctl.seats": {"logctl.errors", "logctl.local"},
     "logctl.__main__": {"logctl", "logctl.cli"},
     "logctl.wire": {"logctl.errors"},
     "logctl.wire.records": {
@@ -52,9 +53,9 @@ ARROWS = {
         "logctl.errors",
     },
     "logctl.engine.simulation": {"logctl.engine", "logctl.wire", "logctl.errors"},
-    "logctl.engine": {"logctl.wire", "logctl.security", "logctl.errors", "logctl.local", "logctl"},
-    "logctl.admin": {"logctl.wire", "logctl.security", "logctl.errors", "logctl.local", "logctl"},
-    "logctl.cli": {"logctl.admin", "logctl.errors", "logctl.local", "logctl"},
+    "logctl.engine": {"logctl.wire", "logctl.security", "logctl.errors", "logctl.local", "logctl.seats", "logctl"},
+    "logctl.admin": {"logctl.wire", "logctl.security", "logctl.errors", "logctl.local", "logctl.seats", "logctl"},
+    "logctl.cli": {"logctl.admin", "logctl.errors", "logctl.local", "logctl.seats", "logctl"},
     # A node in somebody's test suite: it starts the engine, and tidies up between tests as any administrator would.
     "logctl.embedded": {"logctl.engine", "logctl.admin", "logctl.wire", "logctl.errors", "logctl.local"},
     "logctl.pytest_plugin": {"logctl.embedded", "logctl.errors"},

@@ -18,7 +18,8 @@ from support.ports import free_port
 
 from logctl import local
 from logctl.engine.config_file import Entry
-from logctl.engine.lifecycle import Detached, answers, local_entries, start_detached, stop
+from logctl.engine.lifecycle import Detached, answers, local_entries, start_detached
+from logctl.local import stop
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 30.0
