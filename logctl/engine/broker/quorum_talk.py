@@ -98,6 +98,9 @@ class QuorumTalk:
         outbox, metadata.outbox = metadata.outbox, []
         for envelope in outbox:
             self._send(envelope)
+        for note in metadata.notes:
+            self._say("metadata", note)
+        metadata.notes.clear()
         self._answer_waiting(now_ms)
         self._ask_for_more(now_ms)
 
