@@ -20,6 +20,7 @@ from logctl.engine.broker.placing import Placing
 from logctl.engine.broker.producer_ids import ProducerIds
 from logctl.engine.broker.replication import Replication
 from logctl.engine.broker.request import PARKED, Answer, Peer, Request
+from logctl.engine.broker.throttles import Throttles
 from logctl.security import acl
 from logctl.security.acl import Operation, Resource
 from logctl.wire import errors
@@ -86,6 +87,7 @@ class Broker:
         self.groups = Groups(node_id, settings, replicas, waiting, replicas.new_id, say)
         self.outbox: list[tuple[Request[Any], Message]] = []
         self.governing = Governing(metadata, settings, say)
+        self.throttles = Throttles(node_id, settings, lambda: self.metadata.image)
         self.voter: QuorumTalk
         """Where there are other voters; see `join`."""
         self.life: Life | None = None

@@ -15,6 +15,8 @@ part. The leader's answer for a partition is one of
   most errors mean that one of both has not heard of a new leader yet;
 - nothing new.
 
+A throttled replica that is behind (`throttles.py`) is left out of the question while more was taken than may be.
+
 With an answer comes the leader's high watermark and where its log begins.
 
 A fetch session (KIP-227) keeps requests small: after the first, only partitions are named that are asked otherwise than
@@ -37,10 +39,12 @@ from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic,
 if TYPE_CHECKING:
     from logctl.engine.broker.quorum_talk import Done
     from logctl.engine.broker.replica import Replica
+    from logctl.engine.broker.throttles import Throttle
     from logctl.wire.schema import Message
 
 LANE: Final = "replica"
 _FIRST_PAUSE_MS: Final = 20
+_THROTTLED_MS: Final = 100
 _BASE_OFFSET_BYTES: Final = 8
 
 Key = tuple[bytes, int]
@@ -61,6 +65,8 @@ class Surroundings(Protocol):
 
     node_id: int
 
+    @property
+    def throttle(self) -> Throttle: ...
     def clock(self) -> int: ...
     def broker_epoch(self) -> int: ...
     def ask(self, node_id: int, request: Message, done: Done) -> None: ...
@@ -100,6 +106,11 @@ class Copied:
         return Question(
             replica.leader_epoch, log.end_offset, log.leader_epoch, log.start_offset, replica.told_mark
         )
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the leader is known to have more that counts, or nothing is known of it."""
+        return not 0 <= self.replica.told_mark <= self.replica.log.end_offset
 
     def pause(self, now_ms: int, longest_ms: int) -> None:
         self.pause_ms = min(longest_ms, max(_FIRST_PAUSE_MS, 2 * self.pause_ms))
@@ -163,10 +174,17 @@ class Fetcher:
                 if copied.replica.own_end < copied.replica.log.end_offset:
                     self._unflushed[copied.replica] = None
                     return {}
+                if self._is_held_back(copied, now_ms):
+                    copied.resume_ms = now_ms + _THROTTLED_MS
+                    continue
                 found[key] = copied.question()
             except WireError:
                 copied.pause(now_ms, self.pace.longest_pause_ms)
         return found
+
+    def _is_held_back(self, copied: Copied, now_ms: int) -> bool:
+        replica, throttle = copied.replica, self._node.throttle
+        return throttle.names(replica.topic, replica.partition) and copied.is_behind and throttle.is_exceeded(now_ms)
 
     def _ask(self, questions: dict[Key, Question]) -> None:
         before = self._asked if self._session_id else {}
@@ -272,6 +290,8 @@ class Fetcher:
                 replica.log.delete_before(told.log_start_offset)
 
     def _copy(self, replica: Replica, batches: memoryview, now_ms: int) -> None:
+        if self._node.throttle.names(replica.topic, replica.partition):
+            self._node.throttle.record(len(batches), now_ms)
         log, begins = replica.log, int.from_bytes(batches[:_BASE_OFFSET_BYTES], "big")
         if begins < log.end_offset == log.start_offset:
             # The leader's log begins within a batch.

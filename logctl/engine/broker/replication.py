@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from logctl.engine.broker.quorum_talk import Done, Transport
     from logctl.engine.broker.replica import Replica
     from logctl.engine.broker.replicas import Replicas
+    from logctl.engine.broker.throttles import Throttle, Throttles
     from logctl.engine.controller.image import Image
     from logctl.engine.log.disk import DiskFault
     from logctl.engine.log.log import Log
@@ -55,6 +56,8 @@ class Context(Protocol):
     def image(self) -> Image: ...
     @property
     def broker_epoch(self) -> int: ...
+    @property
+    def throttles(self) -> Throttles: ...
     def clock(self) -> int: ...
     @property
     def say(self) -> Callable[[str, str], None]: ...
@@ -98,6 +101,10 @@ class Replication:
 
     def ask(self, node_id: int, request: Message, done: Done) -> None:
         self._transport.ask(node_id, LANE, request, done)
+
+    @property
+    def throttle(self) -> Throttle:
+        return self._context.throttles.follower
 
     def after_cut(self, replica: Replica) -> None:
         self._replicas.save_recovery_point(replica)

@@ -89,7 +89,7 @@ _TABLE: Final = (
     ),
     config(
         "follower.replication.throttled.replicas", "list", "", _throttled, "",
-        "Replicas whose copying is held to the follower throttle: partition:broker pairs, or * for all.",
+        "* Replicas whose copying is held to the follower throttle: partition:broker pairs, or * for all.",
     ),
     config(
         "index.interval.bytes", "int", "4096", at_least(0), "log.index.interval.bytes",
@@ -101,7 +101,7 @@ _TABLE: Final = (
     ),
     config(
         "leader.replication.throttled.replicas", "list", "", _throttled, "",
-        "Replicas whose reading from the leader is held to the leader throttle: partition:broker pairs, or * for all.",
+        "* Replicas whose copying by followers is held to the leader throttle: partition:broker pairs, or * for all.",
     ),
     config(
         "local.retention.bytes", "long", "-2", at_least(-2), "log.local.retention.bytes",

@@ -15,7 +15,8 @@ version 12 on, KIP-595) is told where its history parts from ours.
 On the listener between nodes it is the metadata log that is asked for (`quorum_talk.py`), or a follower copies what it
 holds: it reads up to the end of what is written, and the offset it asks from tells how far it is (`followers.py`). Its
 broker epoch must be the one it is registered with: STALE_BROKER_EPOCH otherwise. Where its offset lies outside of the
-log, it is told with the error where the log begins.
+log, it is told with the error where the log begins. A follower out of sync is told nothing new of a throttled replica
+while more was sent than may be (`throttles.py`).
 
 Not implemented: reading from the nearest replica (`rack_id` is accepted and means nothing). Clients that claim to be a
 replica are answered with NOT_LEADER_OR_FOLLOWER.
@@ -106,6 +107,7 @@ class Fetching:
         self._min_bytes = min(request.body.min_bytes, self._max_bytes)
         self._results: list[Read] = []
         self._bytes = 0
+        self._throttled_bytes = 0
         self._urgent = False
 
     @property
@@ -116,7 +118,8 @@ class Fetching:
     def read(self) -> None:
         """Look at every partition anew."""
         self._results, self.replicas = [], []
-        self._bytes, self._urgent = 0, False
+        self._bytes = self._throttled_bytes = 0
+        self._urgent = False
         for wanted in self._context.wanted:
             try:
                 told = self._read(wanted)
@@ -135,6 +138,8 @@ class Fetching:
             session_id, results = self._context.reply(self._results, now_ms)
         except WireError as error:
             return FetchResponse(error_code=error.code)
+        if self._throttled_bytes:
+            self.broker.throttles.leader.record(self._throttled_bytes, now_ms)
         topics: dict[str | bytes, FetchableTopicResponse] = {}
         for wanted, told in results:
             key = wanted.key[0]
@@ -166,11 +171,22 @@ class Fetching:
         found = replica.read(asked.fetch_offset, room, up_to, not self._bytes)
         if self.follower != _NOT_A_REPLICA:
             self._note_progress(replica, asked)
+            if found is not None and self._is_held_back(replica, found.length):
+                found = None
         if found is None:
             return _told(replica, asked.partition, stable, [] if committed else None, None)
         self._bytes += found.length
         aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
         return _told(replica, asked.partition, stable, aborted, found)
+
+    def _is_held_back(self, replica: Replica, length: int) -> bool:
+        throttle = self.broker.throttles.leader
+        if not throttle.names(replica.topic, replica.partition):
+            return False
+        if self.follower not in replica.isr and throttle.is_exceeded(self.broker.clock()):
+            return True
+        self._throttled_bytes += length
+        return False
 
     def _note_progress(self, replica: Replica, asked: FetchPartition) -> None:
         """Once for a question, however often it is tried. Raises WireError for a broker that holds no replica."""
