@@ -162,9 +162,10 @@ class Load:
 
     def _run(self) -> None:
         while not self._resting.is_set():
-            for _ in range(20):
+            for _ in range(10):
                 self._send(next(self._values), monotonic())
-            self._producer.poll(0.005)
+            self._producer.poll(0)
+            self._resting.wait(0.01)
 
     def _send(self, value: int, began: float) -> None:
         def told(error: object, message: Message) -> None:
