@@ -23,6 +23,10 @@ A fetch session (KIP-227) keeps requests small: after the first, only partitions
 before. What a partition is asked includes the high watermark that is known here, so that an answer which was thrown
 away is given again. The session ends with the first answer that fails as a whole, and the next request begins another.
 
+Of thousands of partitions few move, so none is looked at without a reason (`_doubtful`): it was told something, changed
+hands or comes back from a pause. What moves without that, as a log's beginning by retention, is noticed by a look at
+all of them from time to time.
+
 What is on its way when a partition changes hands, or is cut, does not count any more when it arrives: an answer must be
 to the question that would be asked now.
 """
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
 
 LANE: Final = "replica"
 _FIRST_PAUSE_MS: Final = 20
+_LOOK_AT_ALL_MS: Final = 10_000
 _THROTTLED_MS: Final = 100
 _BASE_OFFSET_BYTES: Final = 8
 
@@ -130,6 +135,12 @@ class Fetcher:
         self._copied: dict[Key, Copied] = {}
         self._asked: dict[Key, Question | None] = {}
         """What the session knows, or what was asked last; None where the answer was of no use."""
+        self._doubtful: dict[Key, Copied] = {}
+        """Those that may have to be asked otherwise than the session knows."""
+        self._paused: dict[Key, Copied] = {}
+        self._gone: dict[Key, None] = {}
+        """Those that the session knows and nobody copies any more."""
+        self._look_at_all_ms = 0
         self._session_id = 0
         self._session_epoch = 0
         self._on_its_way: object | None = None
@@ -144,13 +155,21 @@ class Fetcher:
 
     def add(self, replica: Replica) -> None:
         """Copy this one too; or, if it is copied already, under the leader epoch that it has now."""
-        copied = self._copied.setdefault((replica.topic_id, replica.partition), Copied(replica))
+        key = replica.topic_id, replica.partition
+        copied = self._copied.setdefault(key, Copied(replica))
         copied.replica = replica
         copied.go_on()
+        self._paused.pop(key, None)
+        self._gone.pop(key, None)
+        self._doubtful[key] = copied
 
     def remove(self, replica: Replica) -> None:
-        self._copied.pop((replica.topic_id, replica.partition), None)
+        key = replica.topic_id, replica.partition
+        for known in (self._copied, self._doubtful, self._paused):
+            known.pop(key, None)
         self._unflushed.pop(replica, None)
+        if key in self._asked:
+            self._gone[key] = None
 
     # ---- asking ----
 
@@ -161,13 +180,28 @@ class Fetcher:
         self._unflushed = {one: None for one in self._unflushed if one.own_end < one.log.end_offset and not one.fenced}
         if self._unflushed:
             return
+        self._doubt(now_ms)
         questions = self._questions(now_ms)
-        if questions:
+        if not self._unflushed and (questions or self._session_id):
             self._ask(questions)
 
+    def _doubt(self, now_ms: int) -> None:
+        """Whose pause is over; from time to time everybody, and whenever there is no session."""
+        if not self._session_id:
+            self._asked.clear()
+            self._gone.clear()
+        if now_ms >= self._look_at_all_ms or not self._session_id:
+            self._look_at_all_ms = now_ms + _LOOK_AT_ALL_MS
+            self._doubtful.update(self._copied)
+        for key, copied in list(self._paused.items()):
+            if copied.resume_ms <= now_ms:
+                del self._paused[key]
+                self._doubtful[key] = copied
+
     def _questions(self, now_ms: int) -> dict[Key, Question]:
+        """Of those that are in doubt; none while something has to be flushed first."""
         found = {}
-        for key, copied in self._copied.items():
+        for key, copied in self._doubtful.items():
             if copied.resume_ms > now_ms or copied.replica.fenced:
                 continue
             try:
@@ -176,21 +210,35 @@ class Fetcher:
                     return {}
                 if self._is_held_back(copied, now_ms):
                     copied.resume_ms = now_ms + _THROTTLED_MS
+                    self._paused[key] = copied
                     continue
                 found[key] = copied.question()
             except WireError:
-                copied.pause(now_ms, self.pace.longest_pause_ms)
+                self._pause_one(copied, now_ms)
         return found
 
     def _is_held_back(self, copied: Copied, now_ms: int) -> bool:
         replica, throttle = copied.replica, self._node.throttle
         return throttle.names(replica.topic, replica.partition) and copied.is_behind and throttle.is_exceeded(now_ms)
 
+    def _pause_one(self, copied: Copied, now_ms: int) -> None:
+        copied.pause(now_ms, self.pace.longest_pause_ms)
+        self._paused[copied.key] = copied
+
     def _ask(self, questions: dict[Key, Question]) -> None:
-        before = self._asked if self._session_id else {}
-        changed = {key: question for key, question in questions.items() if before.get(key) != question}
-        forgotten = [key for key in before if key not in questions]
-        self._asked = dict(questions)
+        """`questions` are those of the doubtful; a doubtful one without a question is not asked for the time being."""
+        asked = self._asked
+        changed = {key: question for key, question in questions.items() if asked.get(key) != question}
+        unasked = [key for key in self._doubtful if key not in questions]
+        forgotten = [key for key in (*unasked, *self._gone) if key in asked]
+        self._doubtful.clear()
+        self._gone.clear()
+        asked.update(changed)
+        for key in forgotten:
+            del asked[key]
+        if not asked:
+            self._session_id = self._session_epoch = 0
+            return
         pace = self.pace
         request = FetchRequest(
             replica_state=ReplicaState(replica_id=self._node.node_id, replica_epoch=self._node.broker_epoch()),
@@ -259,26 +307,28 @@ class Fetcher:
         self._resume_ms = now_ms + self._pause_ms
 
     def _take(self, copied: Copied, told: Any, now_ms: int) -> None:
-        asked = self._asked.get(copied.key)
-        self._asked[copied.key] = None
+        key = copied.key
+        asked = self._asked.get(key)
+        self._asked[key] = None
+        self._doubtful[key] = copied
         try:
             if asked is None or copied.replica.fenced or copied.question() != asked:
                 return
-            self._asked[copied.key] = asked
+            self._asked[key] = asked
             self._obey(copied, told, now_ms)
         except DiskFault as fault:
             self._node.disk_failed(copied.replica, fault)
         except WireError as error:
             replica = copied.replica
             self._node.say(f"{replica.topic}-{replica.partition} cannot take what node {self.leader_id} sent: {error}")
-            copied.pause(now_ms, self.pace.longest_pause_ms)
+            self._pause_one(copied, now_ms)
 
     def _obey(self, copied: Copied, told: Any, now_ms: int) -> None:
         replica = copied.replica
         if told.error_code == errors.OFFSET_OUT_OF_RANGE and told.log_start_offset > replica.log.end_offset:
             self._begin_anew(replica, told.log_start_offset, now_ms)
         elif told.error_code:
-            copied.pause(now_ms, self.pace.longest_pause_ms)
+            self._pause_one(copied, now_ms)
         elif told.diverging_epoch.epoch >= 0 or told.diverging_epoch.end_offset >= 0:
             self._part(copied, told.diverging_epoch)
         else:
