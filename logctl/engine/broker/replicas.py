@@ -174,7 +174,10 @@ class Replicas:
         """How many partitions were opened."""
         opened = 0
         for number, partition in topic.partitions.items():
-            if known.get(number) is partition or self._node_id not in partition.replicas:
+            if known.get(number) is partition:
+                continue
+            if self._node_id not in partition.replicas:
+                self._leave(topic, number)
                 continue
             replica = self.get(topic.name, number)
             if replica is None:
@@ -359,6 +362,15 @@ class Replicas:
             for directory in dict.fromkeys(home.directory for home in gone):
                 self._or_say(partial(self._disk.sync_dir, directory.path))
             self._say("topic", f"Deleted {topic.name} with {_count(len(gone), 'partition')}")
+
+    def _leave(self, topic: Topic, number: int) -> None:
+        """Others hold this partition now."""
+        home = self._by_name.pop((topic.name, number), None)
+        self._by_id.pop((topic.topic_id, number), None)
+        if home is not None:
+            self._give_up(home, self._now_ms)
+            self._or_say(partial(self._disk.sync_dir, home.directory.path))
+            self._say("topic", f"{topic.name}-{number} is held by other nodes now; its log here is removed")
 
     def _give_up(self, home: Home, now_ms: int) -> None:
         replica, directory = home

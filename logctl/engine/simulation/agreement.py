@@ -9,7 +9,11 @@ Names of the invariants stand in the sentences of `Broken` (P1 to P20 are those 
 - *completeness*: who takes office holds everything that was committed before;
 - *admin*: what was acknowledged of topics and configs is in the newest committed image; *broker epochs* only grow;
 - *fenced*: a fenced broker leads nothing; *ISR*: a leader is in sync, and who is in sync is a replica;
+- *elected*: who begins to lead a partition was in sync or eligible, where nobody has asked for anything else; its
+  leader epoch never falls;
 - *one leader* of a partition and leader epoch; its *high watermark* never falls and is on the disk of all in sync;
+- *in sync*: who is taken into the in-sync set has everything below the high watermark on its disk;
+- *whole*: who begins to lead a partition holds all that was acknowledged and shown there;
 - *matching*: below the high watermark all replicas of a partition hold the same bytes.
 """
 
@@ -18,12 +22,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from logctl.engine.broker.metadata_records import decode_batches
+from logctl.engine.controller.image import Image
+from logctl.engine.controller.leading import SOUND
+from logctl.engine.controller.replay import apply
 from logctl.engine.quorum.majority import majority
 from logctl.engine.simulation.promises import Promises, Topic, ensure
 from logctl.wire.records import iter_batches, read_header
 
 if TYPE_CHECKING:
-    from logctl.engine.controller.image import Image
+    from logctl.engine.controller.image import Partition
     from logctl.engine.log.log import Log
     from logctl.engine.simulation.node import SimulatedNode
 
@@ -61,6 +69,10 @@ class Agreement:
         self._images: dict[int, Image] = {}
         self._offices: dict[tuple[bytes, int, int], int] = {}
         self._watermarks: dict[tuple[int, bytes, int, int], int] = {}
+        self.marks: dict[tuple[bytes, int], int] = {}
+        """The highest watermark of each partition that a leader has had."""
+        self._replayed = Image()
+        self._replayed_end = 0
 
     def died(self, node_id: int, node: SimulatedNode) -> None:
         """A life has ended."""
@@ -123,6 +135,7 @@ class Agreement:
 
     def _commit(self, node_id: int, end: int) -> None:
         self.committed_end = end
+        self._replay(end)
         have = sorted(voter for voter, durable in self.durable.items() if durable >= end and self._agrees(voter, end))
         ensure(
             len(have) >= majority(len(self.durable)),
@@ -180,6 +193,46 @@ class Agreement:
                 )
                 ensure(in_sync <= set(partition.replicas), f"ISR: {name} has {partition.isr} of {partition.replicas}")
 
+    # Partitions, as the controller decides.
+
+    def _replay(self, end: int) -> None:
+        """Each committed batch is one decision: what did it change?"""
+        for offset in sorted(one for one in self._batches if self._replayed_end <= one < end):
+            for batch in decode_batches(self._batches[offset]):
+                before, self._replayed = self._replayed, apply(self._replayed, batch.records)
+                self._check_decision(before, self._replayed)
+        self._replayed_end = end
+
+    def _check_decision(self, before: Image, after: Image) -> None:
+        if before.topics is after.topics:
+            return
+        for name, topic in after.topics.items():
+            known = before.topics.get(name)
+            if known is None or known.topic_id != topic.topic_id or known is topic:
+                continue
+            for number, now in topic.partitions.items():
+                was = known.partitions.get(number)
+                if was is not None and was is not now:
+                    self._check_change((topic.topic_id, number), f"{name}-{number}", was, now)
+
+    def _check_change(self, key: tuple[bytes, int], name: str, was: Partition, now: Partition) -> None:
+        ensure(
+            now.leader_epoch >= was.leader_epoch,
+            f"elected: the leader epoch of {name} fell from {was.leader_epoch} to {now.leader_epoch}",
+        )
+        if self.promises.is_lossy(key):
+            return
+        completes = (was.adding or was.removing) and now.leader_recovery_state == SOUND
+        sound = {*was.isr, *was.elr, *(now.isr if completes else ())}
+        ensure(
+            now.leader < 0 or now.leader == was.leader or now.leader in sound or not sound,
+            f"elected: {now.leader} leads {name}, and {sorted(sound)} were in sync or eligible",
+        )
+        mark = self.marks.get(key, 0)
+        for one in set(now.isr) - set(was.isr) - set(was.elr):
+            end = self.replicas_durable.get((one, *key), 0)
+            ensure(end >= mark, f"in sync: {one} is taken in for {name} with {end} of {mark}")
+
     def check_promises(self) -> None:
         """What administrators were told, against the newest committed image; what was uncertain may become certain."""
         image, promises = self.newest, self.promises
@@ -217,17 +270,41 @@ class Agreement:
             self.replicas_durable[node_id, *key] = replica.log.flushed_end
             if not replica.is_leader:
                 continue
-            name, epoch = f"{replica.topic}-{replica.partition}", replica.leader_epoch
-            other = self._offices.setdefault((*key, epoch), node_id)
-            ensure(other == node_id, f"one leader: nodes {other} and {node_id} both lead epoch {epoch} of {name}")
-            place = node_id, *key, epoch
-            end, before = replica.high_watermark, self._watermarks.get(place, 0)
-            if end == before:
-                continue
-            ensure(end > before, f"high watermark: that of {name} fell from {before} to {end} within epoch {epoch}")
-            self._watermarks[place] = end
-            behind = [one for one in replica.isr if self.replicas_durable.get((one, *key), 0) < end]
-            ensure(not behind, f"high watermark: that of {name} is {end}, but {behind} are in sync and have less")
+            if self._offices.get((*key, replica.leader_epoch)) != node_id:
+                self._begin_to_lead(node_id, key, replica)
+            end = replica.high_watermark
+            if end != self._watermarks.get((node_id, *key, replica.leader_epoch), 0):
+                self._move_watermark(node_id, key, replica, end)
+
+    def _begin_to_lead(self, node_id: int, key: tuple[bytes, int], replica: Any) -> None:
+        name, epoch = f"{replica.topic}-{replica.partition}", replica.leader_epoch
+        other = self._offices.setdefault((*key, epoch), node_id)
+        ensure(other == node_id, f"one leader: nodes {other} and {node_id} both lead epoch {epoch} of {name}")
+        if self.promises.is_lossy(key):
+            return
+        end, mark = replica.log.end_offset, self.marks.get(key, 0)
+        ensure(end >= mark, f"whole: node {node_id} leads {name} in epoch {epoch} with {end} of {mark}")
+        topics = (topic for topic in self.promises.topics.values() if topic.topic_id == key[0])
+        if any(topic.copies > 1 for topic in topics):
+            self.promises.check_log(key, replica, settled=False)
+
+    def _move_watermark(self, node_id: int, key: tuple[bytes, int], replica: Any, end: int) -> None:
+        name, epoch = f"{replica.topic}-{replica.partition}", replica.leader_epoch
+        place = node_id, *key, epoch
+        before, self._watermarks[place] = self._watermarks.get(place, 0), end
+        ensure(end > before, f"high watermark: that of {name} fell from {before} to {end} within epoch {epoch}")
+        behind = [one for one in replica.isr if self.replicas_durable.get((one, *key), 0) < end]
+        ensure(not behind, f"high watermark: that of {name} is {end}, but {behind} are in sync and have less")
+        if not self.promises.is_lossy(key):
+            self.marks[key] = max(self.marks.get(key, 0), end)
+
+    def lost(self, node_id: int, names: list[str]) -> None:
+        """The logs of these partitions are gone from a node."""
+        image = self.newest
+        for topic in image.topics.values() if image is not None else ():
+            for number in topic.partitions:
+                if f"{topic.name}-{number}" in names:
+                    self.replicas_durable[node_id, topic.topic_id, number] = 0
 
     def match(self, nodes: dict[int, SimulatedNode], say: Callable[[str], None]) -> None:
         """Compare the replicas of each partition with one another, byte by byte. Costs time."""

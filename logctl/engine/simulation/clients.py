@@ -57,6 +57,9 @@ class World(Network, Protocol):
 class Client:
     """`turn` is called again and again while the world lives."""
 
+    bears_loss = True
+    """Whether it deals with topics that may lose records."""
+
     def __init__(self, world: World, name: str) -> None:
         self.world = world
         self.name = name
@@ -93,7 +96,7 @@ class Client:
         self.lost()
 
     def some_topic(self) -> Topic | None:
-        certain = self.world.promises.certain()
+        certain = [topic for topic in self.world.promises.certain() if not topic.lossy or self.bears_loss]
         return self.random.choice(certain) if certain else None
 
 
@@ -191,6 +194,8 @@ class Queue:
 class IdempotentProducer(Producer):
     """Sends every batch until it is acknowledged; the node must keep the order and write each batch once."""
 
+    bears_loss = False
+
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name, -1)
         self.producer_id = -1
@@ -270,14 +275,14 @@ class IdempotentProducer(Producer):
         queue.broken = True
 
     def _drop_deleted(self) -> None:
-        kept = {topic.topic_id for topic in self.world.promises.topics.values()}
+        kept = {topic.topic_id for topic in self.world.promises.topics.values() if not topic.lossy}
         for partition in [partition for partition in self._queues if partition[0] not in kept]:
             del self._queues[partition]
 
     @property
     def idle(self) -> bool:
         """Everything it has sent is acknowledged, of topics that exist."""
-        certain = {topic.topic_id for topic in self.world.promises.certain()}
+        certain = {topic.topic_id for topic in self.world.promises.certain() if not topic.lossy}
         return not any(queue.batches for partition, queue in self._queues.items() if partition[0] in certain)
 
 
@@ -334,7 +339,12 @@ class Consumer(Client):
                 self._take(partition, positions[answer.partition_index], answer)
                 continue
             self.session.astray(answer.error_code)
-            if answer.error_code == errors.OFFSET_OUT_OF_RANGE and self.world.promises.copies(partition) == 1:
+            if answer.error_code != errors.OFFSET_OUT_OF_RANGE:
+                continue
+            cut = self.world.promises.cut_at_most.get(partition, 0)
+            if positions[answer.partition_index] < cut or self.world.promises.is_lossy(partition):
+                self._positions[partition] = 0 if positions[answer.partition_index] >= cut else cut
+            elif self.world.promises.copies(partition) == 1:
                 where = f"{topic.name}-{partition[1]}"
                 ensure(False, f"shown: {where} does not know offset {positions[partition[1]]}, which it has shown")
 

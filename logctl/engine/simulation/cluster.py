@@ -13,59 +13,33 @@ all brokers let in, a leader for every partition, and progress for every client,
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Callable
 from functools import partial
-from itertools import product
 from random import Random
 from typing import Any, Final
 
 from logctl.engine.event_loop import asyncio
 from logctl.engine.simulation.administrator import ClusterAdministrator
 from logctl.engine.simulation.agreement import Agreement
+from logctl.engine.simulation.caretaker import Caretaker
 from logctl.engine.simulation.clients import Client, Committer, Consumer, IdempotentProducer, PatientProducer, Producer
 from logctl.engine.simulation.clock import VirtualLoop
+from logctl.engine.simulation.coordination import Coordination
 from logctl.engine.simulation.disk import ProcessEnds
+from logctl.engine.simulation.fate import CLIENTS, Fate
 from logctl.engine.simulation.machine import START_MS, Machine
-from logctl.engine.simulation.network import Cable, CallingEnd, ClientEnd, ServerEnd
+from logctl.engine.simulation.members import Member
+from logctl.engine.simulation.network import CallingEnd, ClientEnd, ServerEnd
 from logctl.engine.simulation.node import SimulatedNode
 from logctl.engine.simulation.promises import Broken, Promises
 from logctl.engine.simulation.routes import Routes
 from logctl.engine.simulation.trace import Trace
 
-CLIENTS: Final = 0
-"""The place of the clients among the machines, whose numbers begin with 1."""
 _TURN_S: Final = (0.02, 0.3)
 _EVENT_S: Final = (0.05, 2.5)
-_FAULT_S: Final = (0.1, 6.0)
 _DOWN_S: Final = (0.01, 3.0)
 _REST_S: Final = 40.0
 _AT_ELECTIONS: Final = 0.1
-
-EVENTS: Final = {
-    "quiet": 10,
-    "power": 6,
-    "power soon": 5,
-    "kill": 5,
-    "kill soon": 4,
-    "stop": 6,
-    "suspend": 5,
-    "power for all": 1,
-    "full disk": 3,
-    "bad write": 2,
-    "bad sync": 2,
-    "slow disk": 3,
-    "hang up": 4,
-    "cut one way": 6,
-    "cut": 6,
-    "isolate": 8,
-    "isolate leader": 6,
-    "fall behind": 6,
-    "slow cables": 4,
-    "break lines": 5,
-    "mend": 6,
-}
-"""What may happen, and how often beside the others."""
 
 
 class Cluster:
@@ -82,6 +56,7 @@ class Cluster:
         self.resting = False
         self.node_ids = list(range(1, nodes + 1))
         self.agreement = Agreement(self.promises, self.node_ids)
+        self.coordination = Coordination()
         self.attempted = self.agreement.attempted
         self.ends = 0
         """How many lives have ended."""
@@ -89,7 +64,7 @@ class Cluster:
         self._values = 0
         self._soon = False
         self._epochs: dict[int, int] = {}
-        self._cables = {pair: Cable() for pair in product([CLIENTS, *self.node_ids], repeat=2)}
+        self.fate = Fate(self, Random(self.random.random()))
         self.machines = {
             node_id: Machine(self, node_id, self.node_ids, Random(self.random.random()), partial(self._dial, node_id))
             for node_id in self.node_ids
@@ -128,9 +103,10 @@ class Cluster:
         self, node_id: int, received: Callable[[bytes], None], ended: Callable[[], None]
     ) -> ClientEnd | None:
         machine = self.machines[node_id]
-        if machine.node is None or not machine.serves or self._cables[CLIENTS, node_id].is_cut:
+        there, back = self.fate.cables[CLIENTS, node_id], self.fate.cables[node_id, CLIENTS]
+        if machine.node is None or not machine.serves or there.is_cut:
             return None
-        return machine.node.connect(received, ended, (self._cables[CLIENTS, node_id], self._cables[node_id, CLIENTS]))
+        return machine.node.connect(received, ended, (there, back))
 
     def _people(self) -> list[Client]:
         return [
@@ -142,6 +118,9 @@ class Cluster:
             Consumer(self, "reader-1"),
             Consumer(self, "reader-2"),
             Committer(self, "committer"),
+            Caretaker(self, "caretaker", self.node_ids),
+            Member(self, "member-1"),
+            Member(self, "member-2"),
         ]
 
     # What machines may ask.
@@ -154,13 +133,14 @@ class Cluster:
             node = self.machines[target].node
             return node.accept(source) if node is not None else None
 
-        cables = self._cables[source, target], self._cables[target, source]
-        return CallingEnd(self.loop, Random(self.random.random()), cables, reach, lingers=lane != "forward")
+        way = self.fate.between(source, target, lane)
+        return CallingEnd(self.loop, Random(self.random.random()), way, reach, lingers=lane != "forward")
 
     def looked(self, machine: Machine) -> None:
         if machine.node is None:
             return
         self.agreement.look(machine.node_id, machine.node)
+        self.coordination.look(machine.node, self.time())
         metadata = machine.node.parts.metadata
         if metadata.epoch > self._epochs.get(machine.node_id, 0):
             self._epochs[machine.node_id] = metadata.epoch
@@ -181,9 +161,15 @@ class Cluster:
             self.promises.page_cache_lost()
         if node is not None:
             self.agreement.died(machine.node_id, node)
+            self.coordination.died(node)
         self.loop.call_later(0.01 if self._soon else self.random.uniform(*_DOWN_S), self._start, machine)
         if not self.resting and self.random.random() < 0.1:
             machine.disk.end_after(self.random.randint(0, 40), power=self.random.random() < 0.5)
+
+    def may_lose(self, machine: Machine, logs: list[str]) -> bool:
+        """Whether the logs of a machine may be lost: others are well, and will be for a while."""
+        others = [one for one in self.machines.values() if one is not machine]
+        return bool(logs) and all(one.serves and not one.suspended and not one.sick for one in others)
 
     def _start(self, machine: Machine) -> None:
         machine.start()
@@ -239,121 +225,14 @@ class Cluster:
         if sick:
             self.random.choice(sick).end(self.random.choice(("kill", "power", "stop")))
             return
-        event = self.random.choices(list(EVENTS), list(EVENTS.values()))[0]
-        machine = self.machines[self.random.choice(self.node_ids)]
-        if event in ("mend", "quiet", "power for all", "hang up", "isolate leader", "fall behind"):
-            self._happen(event)
-        elif machine.is_idle:
-            self._happen_to(machine, event)
-
-    def _happen(self, event: str) -> None:
-        self.trace.note("world", event)
-        if event == "mend":
-            self._mend()
-        elif event == "hang up":
-            self.random.choice(self.clients).session.hang_up()
-        elif event == "power for all":
-            for machine in self.machines.values():
-                if machine.is_idle:
-                    machine.end("power")
-        elif event == "fall behind":
-            self._fall_behind()
-        elif event == "isolate leader":
-            leading = [one for one in self.machines.values() if one.node and one.node.parts.metadata.is_leader]
-            for machine in leading:
-                self._isolate(machine)
-
-    def _fall_behind(self) -> None:
-        """A follower is cut off while things are decided, and is back when the leader goes."""
-        followers = [one for one in self.machines.values() if one.node and not one.node.parts.metadata.is_leader]
-        if not followers:
-            return
-        behind = self.random.choice(followers)
-        pairs = [(behind.node_id, one) for one in self.node_ids if one != behind.node_id]
-        self._cut(pairs := pairs + [(b, a) for a, b in pairs])
-
-        def swap() -> None:
-            self._mend(pairs)
-            for machine in self.machines.values():
-                if machine is not behind and machine.is_idle and machine.node and machine.node.parts.metadata.is_leader:
-                    machine.end("power")
-
-        self.loop.call_later(self.random.uniform(1.8, 4.0), swap)
-
-    def _happen_to(self, machine: Machine, event: str) -> None:
-        random, disk = self.random, machine.disk
-        if event in ("kill", "power", "stop"):
-            machine.end(event)
-            return
-        if event == "suspend":
-            machine.suspend()
-            machine.later(random.uniform(*_FAULT_S), machine.go_on)
-            return
-        self.trace.note(machine.name, event)
-        if event in ("kill soon", "power soon"):
-            disk.end_after(random.choice((0, 1, 3, 10, 30)), power=event == "power soon")
-        elif event == "full disk":
-            machine.faulty = True
-            disk.capacity_bytes = disk.used_bytes() + random.randint(0, 3000)
-            machine.later(random.uniform(0.02, 2.0), partial(setattr, disk, "capacity_bytes", None))
-        elif event in ("bad write", "bad sync"):
-            machine.faulty = True
-            where = random.choice(("", "/data/a", ".log", "__cluster_metadata"))
-            disk.fail(event[4:], errno.EIO, path_part=where, after=random.randint(0, 4))
-        elif event == "slow disk":
-            assert machine.node is not None
-            machine.node.slow_down(random.choice((0.05, 0.3, 1.0)))
-        else:
-            self._happen_to_cables(machine, event)
-
-    def _happen_to_cables(self, machine: Machine, event: str) -> None:
-        other = self.random.choice([one for one in (CLIENTS, *self.node_ids) if one != machine.node_id])
-        there, back = (machine.node_id, other), (other, machine.node_id)
-        if event == "cut one way":
-            self._cut([self.random.choice((there, back))])
-        elif event == "cut":
-            self._cut([there, back])
-        elif event == "isolate":
-            self._isolate(machine)
-        elif event == "slow cables":
-            slowest_s = self.random.choice((0.02, 0.2, 1.0))
-            for pair in (there, back):
-                self._cables[pair].slowest_s = slowest_s
-        elif event == "break lines":
-            assert machine.node is not None
-            machine.node.break_lines(self.random)
-
-    def _isolate(self, machine: Machine) -> None:
-        """From the other machines; from clients too, or not; or one way only."""
-        others = [one for one in self.node_ids if one != machine.node_id]
-        if self.random.random() < 0.3:
-            others.append(CLIENTS)
-        ways = self.random.choice(((True, True), (True, True), (True, False), (False, True)))
-        pairs = [(machine.node_id, one) for one in others if ways[0]]
-        self._cut(pairs + [(one, machine.node_id) for one in others if ways[1]])
-
-    def _cut(self, pairs: list[tuple[int, int]]) -> None:
-        self.trace.note("world", "cuts", " ".join(f"{a}>{b}" for a, b in pairs))
-        for pair in pairs:
-            self._cables[pair].cut()
-        if self.random.random() < 0.7:
-            self.loop.call_later(self.random.uniform(*_FAULT_S), self._mend, pairs)
-
-    def _mend(self, pairs: list[tuple[int, int]] | None = None) -> None:
-        for pair in pairs or self._cables:
-            if self._cables[pair].is_cut:
-                self._cables[pair].mend()
-            if pairs is None:
-                self._cables[pair].slowest_s = Cable().slowest_s
-        if pairs:
-            self.trace.note("world", "mends", " ".join(f"{a}>{b}" for a, b in pairs))
+        self.fate.happen()
 
     # The end.
 
     def _begin_rest(self) -> None:
         self.resting = True
         self.trace.note("world", "rests")
-        self._mend()
+        self.fate.mend()
         for machine in self.machines.values():
             machine.heal()
             machine.disk.end_after_all()

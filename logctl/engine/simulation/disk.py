@@ -201,6 +201,12 @@ class SimulatedDisk:
         for at in arrived:
             _apply(content, _Write(change.position + at, change.data[at : at + _SECTOR_BYTES]))
 
+    def lose(self, path: str) -> None:
+        """A file, or a directory with all that is in it, was never there."""
+        for names in (self._names, self._safe_names):
+            for name in [name for name in names if name == path or name.startswith(path + "/")]:
+                del names[name]
+
     def check(self, operation: str, path: str) -> None:
         """Raise the failure that was planted for this operation, if its turn has come."""
         if operation in _CHANGES:

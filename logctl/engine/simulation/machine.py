@@ -77,6 +77,15 @@ class Machine:
             "offsets.topic.num.partitions": "2",
             "log.flush.offset.checkpoint.interval.ms": choose(("1000", "60000")),
             "metadata.log.max.record.bytes.between.snapshots": choose(("3000", "20971520")),
+            "replica.lag.time.max.ms": choose(("700", "2000", "30000")),
+            "replica.fetch.wait.max.ms": choose(("50", "500")),
+            "replica.fetch.max.bytes": choose(("1", "2000", "1048576")),
+            "replica.fetch.response.max.bytes": choose(("1000", "10485760")),
+            "leader.imbalance.check.interval.seconds": choose(("3", "300")),
+            "group.consumer.session.timeout.ms": "3000",
+            "group.consumer.min.session.timeout.ms": "3000",
+            "group.consumer.heartbeat.interval.ms": "500",
+            "group.consumer.min.heartbeat.interval.ms": "500",
         }
         self._note("settings", f"pace {self._pace} skew {self._skew_ms} ms, {given['log.dirs']}")
         return Settings.of(Entry(name, text, "simulation") for name, text in given.items())
@@ -234,6 +243,14 @@ class Machine:
         self._live = node.state(groups=False) if how == "kill" and node.at_rest else {}
         self.disk = self.disk.kill() if how == "kill" else self.disk.crash()
         self._end(power=how == "power")
+
+    def lose(self, folders: list[str]) -> None:
+        """The power fails, and these logs are gone with it: another disk, or a file system that was repaired."""
+        self.end("power")
+        for path in self._settings.log_dirs:
+            for folder in folders:
+                self.disk.lose(f"{path}/{folder}")
+        self._note("loses", " ".join(folders))
 
     async def _stop(self, node: SimulatedNode) -> None:
         await node.finish()

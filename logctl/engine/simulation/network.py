@@ -32,6 +32,11 @@ class Cable:
     def is_cut(self) -> bool:
         return self._is_cut
 
+    @property
+    def delay_s(self) -> float:
+        """How long anything may travel."""
+        return self.slowest_s
+
     def cut(self) -> None:
         self._is_cut = True
 
@@ -43,6 +48,28 @@ class Cable:
 
     def hold(self, direction: Direction) -> None:
         self._held.append(direction)
+
+
+class Strand(Cable):
+    """What some connections have of a cable: it may be cut while the rest of the cable is not."""
+
+    def __init__(self, cable: Cable) -> None:
+        super().__init__()
+        self.cable = cable
+
+    @property
+    def is_cut(self) -> bool:
+        return self._is_cut or self.cable.is_cut
+
+    @property
+    def delay_s(self) -> float:
+        return max(self.slowest_s, self.cable.slowest_s)
+
+    def hold(self, direction: Direction) -> None:
+        if self._is_cut:
+            super().hold(direction)
+        else:
+            self.cable.hold(direction)
 
 
 class Direction:
@@ -57,7 +84,7 @@ class Direction:
 
     def later(self, deliver: Callable[[], None]) -> None:
         """Call `deliver` once everything sent before has arrived."""
-        slowest_s = _SLOWEST_S if self._cable is None else self._cable.slowest_s
+        slowest_s = _SLOWEST_S if self._cable is None else self._cable.delay_s
         self._last_s = max(self._last_s, self._loop.time() + self._random.random() * slowest_s)
         self._travelling.append(deliver)
         self._loop.call_at(self._last_s, self._arrive)

@@ -9,6 +9,7 @@ Names of the invariants stand in the sentences of `Broken`:
   sent;
 - *metadata*: topics, their ids, partitions and configs are as acknowledged; what was deleted stays deleted;
 - *ids*: no producer id and no topic id is handed out twice;
+- *deleted*: nothing is deleted but what somebody wanted deleted;
 - *commits*: the committed offset of a group never moves back, nor to what nobody committed.
 
 An operation whose answer never came may have happened or not: the next restart tells, and from then on it is certain.
@@ -38,6 +39,8 @@ class Topic:
     configs: dict[str, set[str]] = field(default_factory=dict)
     may_be_gone: bool = False
     copies: int = 1
+    lossy: bool = False
+    """Somebody has asked for leaders that lack records: nothing is promised of it any more."""
 
 
 class Sent(NamedTuple):
@@ -82,6 +85,8 @@ class Promises:
         self.topic_ids: set[bytes] = set()
         self.committed: dict[tuple[str, int], int] = {}
         self.attempted: dict[tuple[str, int], int] = {}
+        self.cut_at_most: dict[Partition, int] = {}
+        """The highest offset below which somebody wanted records deleted."""
         self.history: list[Sent | Seen] = []
 
     # What clients hear.
@@ -89,6 +94,18 @@ class Promises:
     def certain(self) -> list[Topic]:
         """Topics that exist for certain."""
         return [topic for topic in self.topics.values() if not topic.may_be_gone]
+
+    def is_lossy(self, partition: Partition) -> bool:
+        return any(topic.lossy for topic in self.topics.values() if topic.topic_id == partition[0])
+
+    def spread(self, topic: Topic) -> None:
+        """It may have several replicas from now on: what one node had written is promised no more."""
+        topic.copies = max(topic.copies, 2)
+        for number in range(topic.partitions):
+            self.written.pop((topic.topic_id, number), None)
+
+    def loosen(self, topic: Topic) -> None:
+        topic.lossy = True
 
     def copies(self, partition: Partition) -> int:
         """How many nodes hold it."""
@@ -102,7 +119,7 @@ class Promises:
         self.sent.setdefault(partition, set()).update(values)
 
     def answered(self, partition: Partition, base_offset: int, values: list[int], acks: int) -> None:
-        if acks != -1 and self.copies(partition) > 1:
+        if self.is_lossy(partition) or (acks != -1 and self.copies(partition) > 1):
             return  # whoever leads next need not have it, and a leader that was deposed takes such writes yet
         ledger = self.acknowledged if acks == -1 else self.written
         mine = ledger.setdefault(partition, {})
@@ -115,6 +132,8 @@ class Promises:
 
     def seen(self, partition: Partition, records: list[tuple[int, int]], high_watermark: int) -> None:
         """A consumer was handed these, and told of this high watermark."""
+        if self.is_lossy(partition):
+            return
         name = self.name_of(partition)
         offsets = [offset for offset, _ in records]
         ensure(not offsets or offsets[-1] < high_watermark, f"shown: {name} {offsets} above {high_watermark}")
@@ -144,12 +163,15 @@ class Promises:
     def commit_answered(self, group: str, partition: int, offset: int) -> None:
         self.committed[group, partition] = max(self.committed.get((group, partition), -1), offset)
 
-    def commit_found(self, group: str, partition: int, offset: int) -> None:
+    def commit_found(self, group: str, partition: int, offset: int, least: int | None = None) -> None:
+        """`least`: what was committed when it was asked for, if others may have gone on since."""
         key = group, partition
-        least, most = self.committed.get(key, -1), self.attempted.get(key, -1)
+        if least is None:
+            least = self.committed.get(key, -1)
+        most = self.attempted.get(key, -1)
         ensure(least <= offset <= most, f"commits: {group} of orders-{partition} is at {offset}, not {least}..{most}")
         if offset >= 0:
-            self.committed[key] = offset
+            self.committed[key] = max(offset, self.committed.get(key, -1))
 
     def page_cache_lost(self) -> None:
         """Power, or a disk that refused: what was only written is promised no more."""
@@ -195,17 +217,22 @@ class Promises:
             ensure(value in acceptable, f"metadata: {name} of {topic.name} is {value!r}, not one of {acceptable}")
             topic.configs[name] = {value}
 
-    def check_log(self, partition: Partition, replica: Any) -> None:
-        """Compare the log of a partition with what was said of it."""
+    def check_log(self, partition: Partition, replica: Any, *, settled: bool = True) -> None:
+        """Compare the log of a partition with what was said of it. Not `settled`: who leads it has just begun, and does
+        not know yet how far the others are."""
         name = self.name_of(partition)
         records = read_all(replica.log)
         offsets = [offset for offset, _ in records]
         start, end = replica.log.start_offset, replica.log.end_offset
         ensure(offsets == list(range(start, end)), f"dense: {name} holds {offsets}, not {start}..{end - 1}")
+        cut = self.cut_at_most.get(partition, 0)
+        ensure(start <= cut, f"deleted: {name} begins at {start}, and nobody wanted more deleted than below {cut}")
         twice = [value for value, count in Counter(value for _, value in records).items() if count > 1]
         ensure(not twice, f"once: {name} holds {twice} more than once")
         strangers = {value for _, value in records} - self.sent.get(partition, set())
         ensure(not strangers, f"known: {name} holds {strangers}, which nobody sent")
+        if self.is_lossy(partition):
+            return
         found = dict(records)
         for invariant, ledger in (
             ("acknowledged", self.acknowledged),
@@ -214,9 +241,13 @@ class Promises:
         ):
             for offset, value in ledger.get(partition, {}).items():
                 there = found.get(offset)
-                ensure(there == value, f"{invariant}: offset {offset} of {name} was {value}, is {there} (end {end})")
+                ensure(
+                    there == value or offset < start,
+                    f"{invariant}: offset {offset} of {name} was {value}, is {there} (end {end})",
+                )
         shown_end = self.shown_end.get(partition, 0)
-        ensure(replica.high_watermark >= shown_end, f"shown: {name} ends at {replica.high_watermark}, told {shown_end}")
+        known_end = replica.high_watermark if settled else end
+        ensure(known_end >= shown_end, f"shown: {name} ends at {known_end}, told {shown_end}")
         self.history.append(Seen("restart", partition, tuple(records), False))
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from logctl.engine.simulation.network import ClientEnd
 from logctl.engine.simulation.session import Session
 from logctl.wire import errors
+from logctl.wire.messages.consumer_group_heartbeat import ConsumerGroupHeartbeatRequest
 from logctl.wire.messages.fetch import FetchRequest
 from logctl.wire.messages.metadata import MetadataRequest
 from logctl.wire.messages.offset_commit import OffsetCommitRequest
@@ -100,6 +101,12 @@ class Routes:
     def ask(self, body: Message, version: int, answered: Callable[[Any], None]) -> None:
         self._target(body).ask(body, version, answered)
 
+    def ask_leader(
+        self, partition: tuple[bytes, int], body: Message, version: int, answered: Callable[[Any], None]
+    ) -> None:
+        """`leads_to` has said that it is reached."""
+        self._sessions[self._leaders[partition]].ask(body, version, answered)
+
     def _target(self, body: Message) -> Session:
         assert self._home is not None
         match body:
@@ -109,7 +116,7 @@ class Routes:
             case FetchRequest():
                 wanted = body.topics[0]
                 return self._sessions[self._leaders[wanted.topic_id, wanted.partitions[0].partition]]
-            case OffsetCommitRequest() | OffsetFetchRequest():
+            case OffsetCommitRequest() | OffsetFetchRequest() | ConsumerGroupHeartbeatRequest():
                 assert self._coordinator is not None
                 return self._coordinator
             case _:

@@ -45,6 +45,11 @@ class Way(Protocol):
     def owed(self) -> int: ...
     def open(self) -> bool: ...
     def ask(self, body: Message, version: int, answered: Callable[[Any], None]) -> None: ...
+    def ask_leader(
+        self, partition: tuple[bytes, int], body: Message, version: int, answered: Callable[[Any], None]
+    ) -> None:
+        """What goes to the leader of a partition, which `leads_to` has found."""
+
     def impatient(self) -> bool: ...
     def hang_up(self) -> None: ...
 
@@ -99,6 +104,11 @@ class Session:
         key = type(body).api_key
         self._asked.append(Asked(key, version, self._correlation, self._world.time(), answered))
         self._end.send(request_frame(key, version, self._correlation, self._name, body))
+
+    def ask_leader(
+        self, partition: tuple[bytes, int], body: Message, version: int, answered: Callable[[Any], None]
+    ) -> None:
+        self.ask(body, version, answered)
 
     def impatient(self) -> bool:
         """Whether an answer has been owed for too long."""
