@@ -150,11 +150,16 @@ def _ps(pid: int, field: str) -> str:
 
 def default_address() -> tuple[str, int] | None:
     """Where the node of the default data folder is reached, when it runs."""
-    for node in nodes_in(data_home()):
-        if node.is_running and node.addresses and "broker" in node.roles:
-            host, _, port = node.addresses[0].rpartition(":")
-            return host.strip("[]"), int(port)
+    for address in addresses_in(data_home()):
+        host, _, port = address.rpartition(":")
+        return host.strip("[]"), int(port)
     return None
+
+
+def addresses_in(data: Path) -> list[str]:
+    """Where the brokers of a data folder that run are reached, as host:port."""
+    running = (node for node in nodes_in(data) if node.is_running and "broker" in node.roles)
+    return [node.addresses[0] for node in running if node.addresses]
 
 
 def publish(node: LocalNode) -> None:

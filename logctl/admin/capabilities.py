@@ -145,7 +145,9 @@ CreatePartitions             | topic add-partitions
 DeleteGroups                 | group delete
 ElectLeaders                 | partition elect
 IncrementalAlterConfigs      | config set, config unset, config append, config subtract
-ListPartitionReassignments   | cluster health
+AlterPartitionReassignments  | node drain, node decommission
+ListPartitionReassignments   | cluster health, node drain
+UnregisterBroker             | node decommission
 OffsetDelete                 | group delete-offsets
 DescribeClientQuotas         | quota list
 AlterClientQuotas            | quota set, quota unset

@@ -29,6 +29,10 @@ class Deadline:
         """An earlier deadline for one part of the work, never later than this one."""
         return Deadline(min(timeout_s, self.left_s), self._clock)
 
+    def renew(self) -> None:
+        """All the time there was at first, from now on: what takes long has got on."""
+        self._end_s = self._clock() + self.timeout_s
+
     def pause(self, seconds: float) -> None:
         """Sleep, but not past the deadline."""
         time.sleep(min(seconds, self.left_s))

@@ -43,10 +43,6 @@ from logctl.errors import (
 Outcomes = Mapping[Resource, LogctlError | None]
 """What became of each resource of a step: None where it was done."""
 
-Action = Callable[[Cluster, Mapping[str, Any], Deadline, bool], Outcomes]
-"""(cluster, arguments of the step, deadline, dry): does the step, or with `dry` has the cluster check it only."""
-
-
 class PlanBegun(NamedTuple):
     """The first step is about to begin. `plan_id`: under which the journal keeps the plan; None without a journal."""
 
@@ -80,6 +76,18 @@ class ItemFailed(NamedTuple):
     error: LogctlError
 
 
+class Progressed(NamedTuple):
+    """A step that takes long has got on: `done` of `total` things of a kind ('partition'). Bytes where they are known,
+    and the time that is left where it can be estimated."""
+
+    noun: str
+    done: int
+    total: int
+    done_bytes: int = 0
+    total_bytes: int = 0
+    left_s: float | None = None
+
+
 class Waiting(NamedTuple):
     """What was accepted is not all seen yet; told once a round."""
 
@@ -100,7 +108,11 @@ class Unwritten(NamedTuple):
     error: LogctlError
 
 
-Event = PlanBegun | StepStarted | GateClosed | ItemDone | ItemFailed | Waiting | Verified | Unwritten
+Event = PlanBegun | StepStarted | GateClosed | Progressed | ItemDone | ItemFailed | Waiting | Verified | Unwritten
+
+Action = Callable[[Cluster, Mapping[str, Any], Deadline, bool], Outcomes | Generator[Event, None, Outcomes]]
+"""(cluster, arguments of the step, deadline, dry): does the step, or with `dry` has the cluster check it only. One that
+takes long is a generator, which tells how it gets on and returns the outcomes; it may renew the deadline meanwhile."""
 
 
 class Recorder(Protocol):
@@ -153,6 +165,9 @@ MODULES: Final = {
     "quota": "logctl.admin.quotas",
     "transaction": "logctl.admin.transactions",
     "voter": "logctl.admin.voters",
+    "replicas": "logctl.admin.moves",
+    "broker": "logctl.admin.leaving",
+    "node": "logctl.admin.leaving",
 }
 """The first half of an action's name -> the module whose ACTIONS hold the second: 'topic.create'."""
 
@@ -186,7 +201,8 @@ def rehearse(plan: Plan, cluster: Cluster, deadline: Deadline, left: Remaining |
 
 def _rehearsed(number: int, step: Step, cluster: Cluster, deadline: Deadline) -> Outcomes:
     try:
-        return action_named(step.action)(cluster, step.arguments, deadline, True)
+        found = action_named(step.action)(cluster, step.arguments, deadline, True)
+        return {} if isinstance(found, Generator) else found
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise UsageError(f"steps[{number}].arguments: {told}", "write the plan with --dry-run -o json") from error
@@ -333,7 +349,8 @@ class _Run:
     def _take(self, number: int, step: Step) -> Iterator[Event]:
         resources = about(self._plan, step)
         try:
-            outcomes = action_named(step.action)(self._cluster, step.arguments, self._deadline, False)
+            done = action_named(step.action)(self._cluster, step.arguments, self._deadline, False)
+            outcomes = (yield from done) if isinstance(done, Generator) else done
         except DeadlineExceeded as lost:
             self._doubt = lost
             self._doubtful.update(resources)
@@ -447,6 +464,9 @@ _LOOK: Final = {
     "transaction": "txn list",
     "feature": "cluster features",
     "voter": "cluster quorum",
+    "replicas": "partition list",
+    "broker": "node list",
+    "node": "node status",
 }
 """Kind of resource -> the command that shows it; settings for every other kind."""
 

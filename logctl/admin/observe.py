@@ -60,6 +60,9 @@ OBSERVERS: Final = {
     "open-transaction": "logctl.admin.transactions:observe_open",
     "quorum": "logctl.admin.voters:observe_quorum",
     "voter": "logctl.admin.voters:observe_voters",
+    "replicas": "logctl.admin.moves:observe_replicas",
+    "moves": "logctl.admin.moves:observe_moves",
+    "node": "logctl.admin.leaving:observe_directories",
 }
 """Kind of resource -> module:function that looks at resources of it."""
 

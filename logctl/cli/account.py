@@ -13,6 +13,7 @@ from logctl.admin.executor import (
     ItemDone,
     ItemFailed,
     PlanBegun,
+    Progressed,
     StepStarted,
     Unwritten,
     Verified,
@@ -21,7 +22,9 @@ from logctl.admin.executor import (
 from logctl.admin.observe import Resource
 from logctl.admin.operation import Plan
 from logctl.cli import output
+from logctl.cli.cells import counted
 from logctl.cli.output import Format, Progress
+from logctl.cli.units import duration_text, size_text
 from logctl.errors import DeadlineExceeded, LogctlError
 
 _FEW: Final = 6
@@ -42,6 +45,9 @@ class Account:
         self.accepted: dict[Resource, None] = {}
         self.failed: dict[Resource, LogctlError] = {}
         self._pulse = _Pulse()
+        self._step = ""
+        self._under_way: Progressed | None = None
+        """How far the step is that the cluster goes on with by itself; None where there is none."""
 
     def __enter__(self) -> Account:
         self._pulse.start()
@@ -54,10 +60,14 @@ class Account:
         if isinstance(event, PlanBegun):
             self.plan_id, self.begun = event.plan_id, True
         elif isinstance(event, StepStarted):
-            self._pulse.doing = f"step {event.number} of {event.total}: {event.step.sentence}"
+            self._step = self._pulse.doing = f"step {event.number} of {event.total}: {event.step.sentence}"
         elif isinstance(event, GateClosed):
             self._pulse.say(f"waiting to {event.step.sentence}: {'; '.join(event.sentences)}")
+        elif isinstance(event, Progressed):
+            self._under_way = event
+            self._pulse.doing = f"{self._step}: {_how_far(event)}"
         elif isinstance(event, ItemDone):
+            self._under_way = None
             self.accepted[event.resource] = None
         elif isinstance(event, ItemFailed):
             self.failed[event.resource] = event.error
@@ -78,6 +88,8 @@ class Account:
         sent = [one for one in self.accepted if one not in done]
         rest = [one.resource for one in self._plan.changes if one.resource not in {*done, *sent}]
         output.note(f"interrupted: {len(done)} of {len(self._plan.changes)} changes are done and were seen")
+        if self._under_way is not None:
+            output.note(f"the cluster goes on with what it was asked for: {_how_far(self._under_way)}")
         _list("accepted, but not seen yet", sent)
         _list("not done, or not answered yet", rest)
         if self.plan_id is not None:
@@ -169,10 +181,24 @@ class _Pulse:
                     output.note(sentence)
 
 
+_NOT_DELETED: Final = ("voter", "broker")
+"""Kinds of which only a place in the cluster goes."""
+
+
+def _how_far(event: Progressed) -> str:
+    """'3 of 12 partitions, 1.2 GiB of 4.0 GiB, about 2 min left'."""
+    told = [f"{event.done} of {counted(event.total, event.noun)}"]
+    if event.total_bytes:
+        told.append(f"{size_text(event.done_bytes)} of {size_text(event.total_bytes)}")
+    if event.left_s is not None and event.done < event.total:
+        told.append(f"about {duration_text(int(event.left_s * 1000))} left")
+    return ", ".join(told)
+
+
 def _past(event: Verified) -> str:
     change = event.change
     if change.after is None:
-        return f"deleted {change.resource}"
+        return f"{'removed' if change.resource.kind in _NOT_DELETED else 'deleted'} {change.resource}"
     verb = "created" if change.before is None else "changed"
     seen = event.seen or {}
     said = [f"{key.replace('_', ' ')} {seen[key]}" for key in ("partitions", "replication_factor") if key in seen]

@@ -31,6 +31,8 @@ from logctl.cli.output import Format, Layout, Listing, View
 from logctl.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from logctl.admin.operation import Operation
     from logctl.cli.run import ChangeFlags
     from logctl.cli.session import Target
@@ -140,7 +142,7 @@ def changing(command: Callable[..., Operation]) -> Command:
 
         flags = _change_flags(common)
         flags = flags._replace(yes=flags.yes or own.get("execute", False))
-        with connected(_target(common), common["timeout"]) as session:
+        with connected(_target(common, own.get("data")), common["timeout"]) as session:
             if common["plan_file"] is not None:
                 return carry_out_file(session, common["plan_file"], flags)
             return change(session, command(session, **own), flags)
@@ -219,12 +221,17 @@ def _with_flags(
 _KEYWORD: Final = inspect.Parameter.KEYWORD_ONLY
 
 
-def _target(common: dict[str, Any]) -> Target:
+def _target(common: dict[str, Any], data: Path | None = None) -> Target:
+    """What the flags name. A data folder that was named stands for the nodes that run there, where nothing else says
+    which cluster is meant."""
     from logctl.cli.session import Target
 
-    return Target(
-        common["bootstrap"], common["context"], common["command_config"], tuple(common["properties"] or ())
-    )
+    bootstrap = common["bootstrap"]
+    if data is not None and not (bootstrap or common["context"] or common["command_config"]):
+        from logctl.local import addresses_in
+
+        bootstrap = ",".join(addresses_in(data.absolute())) or None
+    return Target(bootstrap, common["context"], common["command_config"], tuple(common["properties"] or ()))
 
 
 def _layout(common: dict[str, Any]) -> Layout:

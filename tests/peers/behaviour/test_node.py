@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from support.worlds import Done, Witness, World
+from support.worlds import APACHE, APACHE3, OURS, OURS3, Done, Witness, World, only
 
 Logctl = Callable[..., Done]
 
@@ -50,3 +50,37 @@ def test_nodes_that_there_are_not(logctl: Logctl) -> None:
     assert [node["id"] for node in both.json["nodes"]] == [1]
     assert [one["name"] for one in both.json["errors"]] == ["node 77"]
     assert "no node was named" in logctl("node", "describe", code=2).err
+
+
+# -- leaving -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_node_that_holds_replicas_is_not_decommissioned(
+    logctl: Logctl, fresh: Callable[[str], str], witness: Witness
+) -> None:
+    name = fresh("kept")
+    logctl("topic", "create", name, "--replica-assignment", "1")
+    refused = logctl("node", "decommission", "1", "-y", code=5)
+    assert "node 1 holds " in refused.err
+    assert "add --drain to move them to the brokers that stay first" in refused.err
+    assert 1 in [one["broker_id"] for one in witness.admin.describe_cluster()["brokers"]]
+    assert "node 77 is not in the cluster" in logctl("node", "decommission", "77", "-y", code=1).err
+    assert "no node was named" in logctl("node", "drain", code=2).err
+
+
+@only(OURS, APACHE)
+def test_the_only_broker_has_nowhere_to_move_its_replicas_to(logctl: Logctl, fresh: Callable[[str], str]) -> None:
+    logctl("topic", "create", fresh("alone"))
+    refused = logctl("node", "drain", "1", "-y", code=5)
+    assert "0 other brokers cannot hold what needs more" in refused.err
+
+
+@only(OURS3, APACHE3)
+def test_replicas_stay_where_too_few_brokers_would_be_left(
+    logctl: Logctl, fresh: Callable[[str], str], witness: Witness
+) -> None:
+    name = fresh("everywhere")
+    logctl("topic", "create", name, "--replica-assignment", "1:2:3")
+    refused = logctl("node", "decommission", "3", "--drain", "--dry-run", code=5)
+    assert "2 other brokers cannot hold what needs more: " in refused.err
+    assert [one["replica_nodes"] for one in witness.admin.describe_topics([name])[0]["partitions"]] == [[1, 2, 3]]
