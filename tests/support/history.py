@@ -169,7 +169,8 @@ def _skipped(positions: Positions, polls: Sequence[Poll]) -> Iterable[Anomaly]:
     for poll in polls:
         seen = {offset for offset, _ in poll.seen}
         if seen:
-            between = {offset for offset, _ in positions[poll.partition] if min(seen) < offset < max(seen)}
+            first, last = min(seen), max(seen)
+            between = {offset for offset, _ in positions[poll.partition] if first < offset < last}
             for offset in between - seen:
                 yield Anomaly("skipped", f"{poll.process} was not handed offset {offset} of {_label(poll.partition)}")
 

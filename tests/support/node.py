@@ -4,11 +4,13 @@
         client.connect(node.address)
 
 The node runs the engine itself, without the command line around it. `kill` ends it as `kill -9` does, `stop` in order;
-`start` brings it up again on the same data and the same port. What it wrote to its diary is in `node.diary`.
+`start` brings it up again on the same data and the same port; `pause` and `resume`
+suspend it. What it wrote to its diary is in `node.diary`.
 """
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -78,6 +80,13 @@ class Node:
     def kill(self) -> None:
         """End it at once, wherever it is."""
         self._end()
+
+    def pause(self) -> None:
+        """Let it stand still, as a machine does that is suspended: its connections stay open."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
 
     def _end(self) -> None:
         process, self._process = self._process, None
