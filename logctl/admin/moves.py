@@ -137,7 +137,8 @@ def move(
 def _moving(cluster: Cluster, targets: list[Target], deadline: Deadline) -> Generator[Event, None, Outcomes]:
     outcomes = _ask(cluster, targets, deadline)
     accepted = {target.place: frozenset(target.replicas) for target in targets if outcomes[held(target.place)] is None}
-    watch = _Watch(cluster, accepted, deadline)
+    yield Progressed("partition", 0, len(accepted))
+    watch = _Watch(cluster, accepted)
     backoff = Backoff()
     while True:
         progress = watch.look(deadline)
@@ -195,7 +196,6 @@ class _Watch:
         self,
         cluster: Cluster,
         wanted: Mapping[Place, frozenset[int]],
-        deadline: Deadline,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.open = dict(wanted)

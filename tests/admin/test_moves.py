@@ -104,10 +104,10 @@ def test_the_step_waits_until_the_replica_has_arrived_and_tells_how_far_it_is(cl
 
     def each(event: Progressed) -> None:
         told.append(event)
-        moving.over = len(told) == 2
+        moving.over = len(told) == 3
 
     assert ended(begun(client, Deadline(30)), each) == {held(("a", 0)): None}
-    assert [(event.done, event.total) for event in told] == [(0, 1), (0, 1), (1, 1)]
+    assert [(event.done, event.total) for event in told] == [(0, 1), (0, 1), (0, 1), (1, 1)]
 
 
 def test_when_nothing_gets_on_the_time_runs_out_and_the_cluster_goes_on(cluster: tuple[Cluster, Moving]) -> None:
