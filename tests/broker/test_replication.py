@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from support.replica_room import Room
+from support.replica_room import LAG_MS, Room
 
 SEEDS = int(os.environ.get("LOGCTL_REPLICA_SEEDS", "4"))
 FIRST_SEED = int(os.environ.get("LOGCTL_REPLICA_FIRST_SEED", "0"))
@@ -51,12 +51,53 @@ def test_a_follower_that_is_cut_off_leaves_the_in_sync_set_and_comes_back() -> N
     assert room.nodes[3].records() == room.nodes[1].records()
 
 
+def test_a_follower_that_has_everything_is_read_again_only_when_something_moves() -> None:
+    room = calm()
+    room.produce(1)
+    settle(room, 2_000)
+    sessions = [room.nodes[1].broker.sessions._of_followers[one] for one in (2, 3)]
+    assert [list(one.restless) for one in sessions] == [[], []]
+    asked = [one.epoch for one in sessions]
+    settle(room, 2_000)
+    assert all(one.epoch > before for one, before in zip(sessions, asked, strict=True)), "they go on asking"
+    room.produce(1)
+    settle(room, 200)
+    assert len(room.acknowledged) == 2
+    settle(room, 2_000)
+    assert [list(one.restless) for one in sessions] == [[], []]
+
+
+def test_a_follower_that_had_nothing_to_copy_for_long_is_not_late_at_once() -> None:
+    room = calm()
+    room.produce(1)
+    settle(room, 5 * LAG_MS)
+    room.cut = {(3, 1), (1, 3)}
+    room.produce(1)
+    settle(room, LAG_MS // 2)
+    assert sorted(room.partition.isr) == [1, 2, 3]
+    settle(room, 2 * LAG_MS)
+    assert sorted(room.partition.isr) == [1, 2]
+
+
+def test_a_fence_in_between_makes_a_resting_follower_ask_anew() -> None:
+    room = calm()
+    room.produce(1)
+    settle(room, 2_000)
+    room.fence(3)
+    settle(room, 1_000)
+    assert sorted(room.partition.isr) == [1, 2]
+    room.unfence(3)
+    settle(room, 2_000)
+    assert sorted(room.partition.isr) == [1, 2, 3]
+
+
 def test_followers_begin_their_logs_where_the_leader_does() -> None:
     room = calm()
     for _ in range(5):
         room.produce(1)
     room.heal()
     room.nodes[1].replica.log.delete_before(3)
+    room.nodes[1].waiting.stir(room.nodes[1].replica)
     room.acknowledged = {offset: value for offset, value in room.acknowledged.items() if offset >= 3}
     settle(room, 1_000)
     assert [node.replica.log.start_offset for node in room.nodes.values()] == [3, 3, 3]

@@ -46,6 +46,12 @@ class Progress:
         self.offset, self.start_offset, self.broker_epoch = offset, start_offset, broker_epoch
         self._asked_ms, self._end_then = now_ms, end
 
+    def rested(self, until_ms: int) -> None:
+        """Up to then it asked again and again from the same offset, which was the end."""
+        if self.offset != UNKNOWN:
+            self.caught_up_ms = max(self.caught_up_ms, until_ms)
+            self._asked_ms = until_ms
+
     def is_late(self, end: int, now_ms: int, lag_ms: int) -> bool:
         return self.offset != end and now_ms - self.caught_up_ms > lag_ms
 

@@ -145,7 +145,7 @@ class Replica(Place):
         self.configure()
         if self.awake:
             self._advance()
-            self._waiting.stir(self)
+        self._waiting.stir(self)
 
     def _begin_reign(self) -> None:
         self.followers, self.told_mark = None, UNKNOWN

@@ -463,10 +463,13 @@ class Replicas:
             return
         try:
             log = replica.log
+            start_offset = log.start_offset
             log.roll_if_due(now_ms)
             for sentence in log.apply_retention(now_ms, replica.high_watermark):
                 self._say("retention", sentence)
             log.expire_producers(now_ms)
+            if log.start_offset != start_offset:
+                self._waiting.stir(replica)
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
         except WireError:

@@ -17,16 +17,36 @@ if TYPE_CHECKING:
     from logctl.engine.broker.request import Request
 
 
+class Watcher:
+    """Who is told, once for each `settle`, that something it watches has moved."""
+
+    __slots__ = ()
+
+    def stirred(self, waiting: Waiting, now_ms: int) -> None:
+        raise NotImplementedError
+
+
 class Place:
-    """Something that requests can watch. `watchers` is None while nobody does, which is nearly always."""
+    """Something that can be watched. `watchers` is None while nobody does, which is nearly always."""
 
     __slots__ = ("watchers",)
 
     def __init__(self) -> None:
-        self.watchers: dict[Parked, None] | None = None
+        self.watchers: dict[Watcher, None] | None = None
+
+    def watch(self, watcher: Watcher) -> None:
+        if self.watchers is None:
+            self.watchers = {}
+        self.watchers[watcher] = None
+
+    def unwatch(self, watcher: Watcher) -> None:
+        if self.watchers is not None:
+            self.watchers.pop(watcher, None)
+            if not self.watchers:
+                self.watchers = None
 
 
-class Parked:
+class Parked(Watcher):
     """One waiting request. Subclasses say when it is ready and what to answer."""
 
     __slots__ = ("deadline_ms", "done", "places", "request")
@@ -36,6 +56,10 @@ class Parked:
         self.places = tuple(places)
         self.deadline_ms = deadline_ms
         self.done = False
+
+    def stirred(self, waiting: Waiting, now_ms: int) -> None:
+        if not self.done:
+            waiting.attempt(self, now_ms)
 
     def attempt(self, now_ms: int) -> bool:
         """Answer if what was waited for is there; False to go on waiting."""
@@ -55,7 +79,7 @@ class Waiting:
         self._deadlines: list[tuple[int, int, Parked]] = []
         self._order = count()
         self._by_request: dict[Request[Any], Parked] = {}
-        self._stirred: dict[Parked, None] = {}
+        self._stirred: dict[Watcher, None] = {}
 
     def __len__(self) -> int:
         return len(self._by_request)
@@ -65,9 +89,7 @@ class Waiting:
         self._by_request[parked.request] = parked
         heappush(self._deadlines, (parked.deadline_ms, next(self._order), parked))
         for place in parked.places:
-            if place.watchers is None:
-                place.watchers = {}
-            place.watchers[parked] = None
+            place.watch(parked)
 
     def stir(self, place: Place) -> None:
         """`place` has moved: try its watchers at the next `settle`."""
@@ -82,9 +104,8 @@ class Waiting:
         """Try every stirred request once."""
         while self._stirred:
             stirred, self._stirred = self._stirred, {}
-            for parked in stirred:
-                if not parked.done:
-                    self._try(parked, now_ms)
+            for watcher in stirred:
+                watcher.stirred(self, now_ms)
 
     def expire(self, now_ms: int) -> None:
         """Make everything give up whose deadline has come."""
@@ -110,7 +131,8 @@ class Waiting:
             heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
-    def _try(self, parked: Parked, now_ms: int) -> None:
+    def attempt(self, parked: Parked, now_ms: int) -> None:
+        """Try it, and let it go when it was answered."""
         try:
             ready = parked.attempt(now_ms)
         except Exception as error:
@@ -130,11 +152,7 @@ class Waiting:
         parked.done = True
         del self._by_request[parked.request]
         for place in parked.places:
-            watchers = place.watchers
-            if watchers is not None:
-                watchers.pop(parked, None)
-                if not watchers:
-                    place.watchers = None
+            place.unwatch(parked)
         self._sweep()
 
     def _sweep(self) -> None:

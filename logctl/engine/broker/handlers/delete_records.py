@@ -82,6 +82,7 @@ def _result(
         replica.check_serving()
         if _cut(replica, asked.offset):
             moved.append(replica)
+            broker.waiting.stir(replica)
     except WireError as error:
         return _failed(asked, error.code)
     return DeleteRecordsPartitionResult(asked.partition_index, replica.log.start_offset, errors.NONE)

@@ -77,12 +77,17 @@ def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answe
             told = broker.voter.fetch(request, now_ms)
             return PARKED if told is None else told
         _check_broker(broker, body)
-    context = broker.sessions.begin(body, by_id=request.version >= _TOPIC_ID_FROM, now_ms=now_ms)
+    follower = body.replica_state.replica_id if request.peer.is_node else _NOT_A_REPLICA
+    by_id = request.version >= _TOPIC_ID_FROM
+    context = broker.sessions.begin(body, by_id=by_id, now_ms=now_ms, follower=follower)
     fetching = Fetching(broker, request, context, now_ms)
     fetching.read()
     if body.max_wait_ms <= 0 or fetching.enough:
         return fetching.answer(now_ms)
-    broker.waiting.park(ParkedFetch(fetching, now_ms + body.max_wait_ms))
+    parked = ParkedFetch(fetching, now_ms + body.max_wait_ms)
+    if context.session is not None:
+        context.session.parked = parked
+    broker.waiting.park(parked)
     return PARKED
 
 
@@ -113,10 +118,10 @@ class Fetching:
     @property
     def enough(self) -> bool:
         """Whether there is reason to answer now."""
-        return self._urgent or self._bytes >= self._min_bytes or not self._results
+        return self._urgent or self._bytes >= self._min_bytes or self._context.is_empty
 
     def read(self) -> None:
-        """Look at every partition anew."""
+        """Look anew at every partition of which there may be something to tell."""
         self._results, self.replicas = [], []
         self._bytes = self._throttled_bytes = 0
         self._urgent = False
@@ -157,7 +162,11 @@ class Fetching:
         replica.check_serving(asked.current_leader_epoch)
         if _replica_id(self.request.body) != self.follower:
             raise WireError(errors.NOT_LEADER_OR_FOLLOWER, "Replicas are copied over the listener between nodes")
-        self.replicas.append(replica)
+        session = self._context.session
+        if session is None:
+            self.replicas.append(replica)
+        else:
+            wanted.watch(session, replica)
         if asked.last_fetched_epoch >= 0:
             diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
             if diverging is not None:
@@ -174,10 +183,24 @@ class Fetching:
             if found is not None and self._is_held_back(replica, found.length):
                 found = None
         if found is None:
-            return _told(replica, asked.partition, stable, [] if committed else None, None)
+            told = _told(replica, asked.partition, stable, [] if committed else None, None)
+            if session is not None and asked.fetch_offset >= up_to and self._knows(wanted, told, replica):
+                session.rest(wanted)
+            return told
         self._bytes += found.length
         aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
         return _told(replica, asked.partition, stable, aborted, found)
+
+    def _knows(self, wanted: Wanted, told: PartitionData, replica: Replica) -> bool:
+        """Whether a follower that is in sync to stay has been told all this."""
+        followers = replica.followers
+        return (
+            told.high_watermark == wanted.high_watermark
+            and told.log_start_offset == wanted.log_start_offset
+            and followers is not None
+            and followers.proposed is None
+            and self.follower in followers.isr
+        )
 
     def _is_held_back(self, replica: Replica, length: int) -> bool:
         throttle = self.broker.throttles.leader
