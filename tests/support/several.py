@@ -24,7 +24,7 @@ def several_up(
     """Answers the addresses of the nodes, joined by ','. Their data is in `folder`."""
     first, diary = free_ports_in_a_row(nodes), folder / "diary"
     guard = shutil.which("setpriv")
-    command = [*([guard, "--pdeathsig", "TERM"] if guard else []), *up_again(folder, settings)]
+    command = [*([guard, "--pdeathsig", "TERM"] if guard else []), *_up(folder, settings)]
     command += ["--nodes", str(nodes), "--port", str(first), *flags]
     with diary.open("wb") as out:
         process = subprocess.Popen(
@@ -41,8 +41,13 @@ def several_up(
         process.wait(60)
 
 
-def up_again(folder: Path, settings: Mapping[str, str]) -> list[str]:
-    """The command that starts those nodes of the folder which do not run."""
+def start_again(folder: Path, settings: Mapping[str, str]) -> None:
+    """Start those nodes of the folder which do not run, and wait until they are let in."""
+    done = subprocess.run([*_up(folder, settings), "--detach"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def _up(folder: Path, settings: Mapping[str, str]) -> list[str]:
     command = [sys.executable, "-m", "logctl", "up", "--data", str(folder)]
     for name, value in settings.items():
         command += ["-c", f"{name}={value}"]

@@ -32,9 +32,10 @@ from kafka.admin import KafkaAdminClient
 from support.apache import apache_cluster, apache_node
 from support.clients.java import Java
 from support.engines import started
-from support.several import several_up
+from support.several import several_up, start_again
 from support.tools import CONFIGS, CONSUMER_GROUPS, Tools
 
+from logctl import local
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
 from logctl.admin.routing import Cluster
@@ -65,15 +66,40 @@ HEAP: Final = "256m"
 
 @dataclass(frozen=True)
 class World:
-    """A running cluster. `nodes`: how many brokers it has, with the ids from 1 on."""
+    """A running cluster. `nodes`: how many brokers it has, with the ids from 1 on. Their data is in `folder`."""
 
     name: str
     bootstrap: str
     nodes: int
+    folder: Path
 
     def offers(self, api: str) -> bool:
         """Does it serve the API of that name (`AlterClientQuotas`)?"""
         return api in _served(self.bootstrap)
+
+    @contextmanager
+    def without(self, node_id: int) -> Iterator[None]:
+        """One of our three nodes is killed, and brought back at the end."""
+        os.kill(self._pid(node_id), signal.SIGKILL)
+        try:
+            yield
+        finally:
+            start_again(self.folder, QUICK)
+
+    @contextmanager
+    def deaf(self, node_id: int) -> Iterator[None]:
+        """One of our three nodes neither hears nor says anything, until the end."""
+        pid = self._pid(node_id)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
+
+    def _pid(self, node_id: int) -> int:
+        pid = local.describe(local.log_dir_of(self.folder, node_id)).pid
+        assert pid is not None, f"node {node_id} does not run"
+        return pid
 
     def __str__(self) -> str:
         return self.name
@@ -94,16 +120,16 @@ def world_of(name: str, folder: Path) -> Iterator[World]:
     """That world, started, and gone at the end."""
     if name == OURS:
         with started("logctl", folder, QUICK) as node:
-            yield World(name, node.address, 1)
+            yield World(name, node.address, 1, folder)
     elif name == OURS3:
         with several_up(folder, QUICK, 3) as bootstrap:
-            yield World(name, bootstrap, 3)
+            yield World(name, bootstrap, 3, folder)
     elif name == APACHE:
         with apache_node(folder, APACHE_SETTINGS, heap=HEAP, voters_in_log=True) as apache:
-            yield World(name, apache.address, 1)
+            yield World(name, apache.address, 1, folder)
     else:
         with apache_cluster(folder, APACHE_SETTINGS, nodes=3, heap=HEAP) as bootstrap:
-            yield World(name, bootstrap, 3)
+            yield World(name, bootstrap, 3, folder)
 
 
 class Witness:

@@ -89,7 +89,7 @@ def _place(topic: str, number: int) -> Any:
     return TopicPartition(topic, number)
 
 
-@only("apache3")
+@only("ours3", "apache3")
 def test_the_preferred_replica_is_made_leader(logctl: Logctl, led_by_another: str, witness: Witness) -> None:
     listed = logctl("partition", "list", "--no-preferred-leader", "-o", "json").json["partitions"]
     [mine] = [row for row in listed if row["name"] == led_by_another]
@@ -119,7 +119,7 @@ def moving(logctl: Logctl, fresh: Fresh, witness: Witness) -> Iterator[str]:
         logctl("config", "unset", "--broker-defaults", f"{flag}.replication.throttled.rate", "-y")
 
 
-@only("apache3")
+@only("ours3", "apache3")
 def test_a_move_is_shown_and_is_no_outage(logctl: Logctl, moving: str) -> None:
     [topic] = logctl("topic", "describe", moving, "-o", "json").json["topics"]
     [row] = topic["partitions"]
