@@ -327,10 +327,17 @@ class Replica(Place):
         progress = self.followers.members.get(broker_id) if self.followers is not None else None
         if progress is None:
             raise WireError(errors.NOT_LEADER_OR_FOLLOWER, f"Broker {broker_id} holds no replica of this partition")
+        if start_offset != progress.start_offset:
+            self._waiting.stir(self)
         moved = offset != progress.offset
         progress.asked(offset, start_offset, broker_epoch, self.log.written_end, now_ms)
         if moved:
             self._advance()
+
+    def lowest_start(self, let_in: set[int]) -> int:
+        """Where the log begins on all who hold it, of the followers those that are let in; -1: one has not asked."""
+        members = self.followers.members.items() if self.followers is not None else ()
+        return min([self.log.start_offset, *(one.start_offset for broker, one in members if broker in let_in)])
 
     def watermark_may_move(self) -> None:
         """Fewer members count than before."""

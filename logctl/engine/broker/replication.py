@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logctl.engine.broker.fetcher import LANE, Fetcher, Pace
+from logctl.engine.log.disk import DiskFault
 from logctl.wire import errors
 from logctl.wire.messages.alter_partition import (
     AlterPartitionRequest,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from logctl.engine.broker.replicas import Replicas
     from logctl.engine.broker.throttles import Throttle, Throttles
     from logctl.engine.controller.image import Image
-    from logctl.engine.log.disk import DiskFault
     from logctl.engine.log.log import Log
 
 _AGAIN_MS: Final = 50
@@ -88,6 +88,7 @@ class Replication:
         self._wanted: dict[Replica, tuple[int, ...]] = {}
         self._asking = False
         self._ask_from_ms = 0
+        self._begin_later: dict[Replica, None] = {}
         self.node_id = context.node_id
         replicas.reseated = dict.fromkeys(replicas)
 
@@ -109,6 +110,10 @@ class Replication:
     def after_cut(self, replica: Replica) -> None:
         self._replicas.save_recovery_point(replica)
 
+    def begins_later(self, replica: Replica) -> None:
+        """Its log begins where its leader's does: the next question says so, and must be true after a crash."""
+        self._begin_later[replica] = None
+
     def disk_failed(self, replica: Replica, fault: DiskFault) -> None:
         replica.log.fence(fault)
         self._context.log_dir_failed(replica.log, fault)
@@ -124,6 +129,8 @@ class Replication:
             reseated, self._replicas.reseated = self._replicas.reseated, {}
             for replica in reseated:
                 self._seat(replica)
+        if self._begin_later:
+            self._note_beginnings()
         for leader_id, fetcher in list(self._fetchers.items()):
             fetcher.advance(now_ms)
             if fetcher.is_idle:
@@ -132,6 +139,15 @@ class Replication:
             self._look(now_ms)
         if self._wanted and not self._asking and now_ms >= self._ask_from_ms:
             self._propose()
+
+    def _note_beginnings(self) -> None:
+        moved, self._begin_later = self._begin_later, {}
+        held = [one for one in moved if self._replicas.get_by_id(one.topic_id, one.partition) is one and not one.fenced]
+        try:
+            self._replicas.save_start_offsets(held)
+        except DiskFault as fault:
+            for replica in held:
+                self.disk_failed(replica, fault)
 
     def next_deadline_ms(self) -> int | None:
         dues = [due for one in self._fetchers.values() if (due := one.next_deadline_ms()) is not None]

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from logctl.engine.broker.broker import NodeSettings
@@ -27,8 +27,17 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = (1 << 63) - 1
 _ALL: Final = "*"
-LEADER: Final = "leader.replication.throttled"
-FOLLOWER: Final = "follower.replication.throttled"
+
+
+class Names(NamedTuple):
+    """What one direction is set by."""
+
+    rate: str
+    replicas: str
+
+
+LEADER: Final = Names("leader.replication.throttled.rate", "leader.replication.throttled.replicas")
+FOLLOWER: Final = Names("follower.replication.throttled.rate", "follower.replication.throttled.replicas")
 
 
 class Rate:
@@ -59,11 +68,10 @@ class Rate:
 
 
 class Throttle:
-    """One direction: `name` is LEADER or FOLLOWER."""
+    """One direction: `names` are LEADER or FOLLOWER."""
 
-    def __init__(self, name: str, node_id: int, settings: NodeSettings, image: Callable[[], Image]) -> None:
-        self._rate_name = f"{name}.rate"
-        self._replicas_name = f"{name}.replicas"
+    def __init__(self, names: Names, node_id: int, settings: NodeSettings, image: Callable[[], Image]) -> None:
+        self._names = names
         self._node_id = node_id
         self._settings = settings
         self._image = image
@@ -74,13 +82,13 @@ class Throttle:
 
     def limit(self) -> int:
         """Bytes per second; UNLIMITED where none is set."""
-        return self._settings.integer(self._rate_name)
+        return self._settings.integer(self._names.rate)
 
     def names(self, topic: str, partition: int) -> bool:
         """Whether this node's replica is to be throttled; nothing is while no rate is set."""
         if self.limit() >= UNLIMITED:
             return False
-        text = self._image().topic_configs(topic).get(self._replicas_name)
+        text = self._image().topic_configs(topic).get(self._names.replicas)
         return bool(text) and _names(text or "", partition, self._node_id)
 
     def record(self, count: int, now_ms: int) -> None:

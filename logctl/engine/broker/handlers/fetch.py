@@ -15,8 +15,8 @@ version 12 on, KIP-595) is told where its history parts from ours.
 On the listener between nodes it is the metadata log that is asked for (`quorum_talk.py`), or a follower copies what it
 holds: it reads up to the end of what is written, and the offset it asks from tells how far it is (`followers.py`). Its
 broker epoch must be the one it is registered with: STALE_BROKER_EPOCH otherwise. Where its offset lies outside of the
-log, it is told with the error where the log begins. A follower out of sync is told nothing new of a throttled replica
-while more was sent than may be (`throttles.py`).
+log, it is told with the error where the log begins; that the log begins later than before it is told at once. A
+follower out of sync is told nothing new of a throttled replica while more was sent than may be (`throttles.py`).
 
 Not implemented: reading from the nearest replica (`rack_id` is accepted and means nothing). Clients that claim to be a
 replica are answered with NOT_LEADER_OR_FOLLOWER.
@@ -180,6 +180,8 @@ class Fetching:
         found = replica.read(asked.fetch_offset, room, up_to, not self._bytes)
         if self.follower != _NOT_A_REPLICA:
             self._note_progress(replica, asked)
+            if wanted.log_start_offset not in (_UNDEFINED, replica.log.start_offset):
+                self._urgent = True
             if found is not None and self._is_held_back(replica, found.length):
                 found = None
         if found is None:
