@@ -51,6 +51,64 @@ def test_a_follower_that_is_cut_off_leaves_the_in_sync_set_and_comes_back() -> N
     assert room.nodes[3].records() == room.nodes[1].records()
 
 
+def test_logs_that_hold_nothing_are_copied_without_being_opened() -> None:
+    room = Room()
+    for node_id in room.ids:
+        room.register(node_id)
+    for node_id in room.ids:
+        room.unfence(node_id)
+    settle(room, 2_000)
+    assert sorted(room.partition.isr) == [1, 2, 3]
+    assert not any(node.replica.awake for node in room.nodes.values())
+    room.produce(room.partition.leader)
+    settle(room, 500)
+    assert len(room.acknowledged) == 1
+    assert all(node.replica.awake for node in room.nodes.values())
+    room.heal()
+
+
+def test_after_an_orderly_stop_a_log_with_nothing_new_is_not_opened() -> None:
+    room = calm()
+    leader = room.partition.leader
+    room.produce(leader)
+    settle(room, 1_000)
+    gone = next(one for one in room.ids if one != leader)
+    _stop(room, gone)
+    room.register(gone)
+    room.unfence(gone)
+    settle(room, 2_000)
+    assert sorted(room.partition.isr) == [1, 2, 3]
+    assert not room.nodes[gone].replica.awake
+    room.produce(leader)
+    settle(room, 500)
+    assert len(room.acknowledged) == 2
+    room.heal()
+
+
+def test_after_an_orderly_stop_a_log_that_parts_from_the_leaders_is_opened_and_cut() -> None:
+    room = calm()
+    room.cut = {(1, 2), (2, 1), (1, 3), (3, 1)}
+    room.produce(1, acks=1)
+    room.nodes[1].end_tick()
+    room.nodes[1].flush()
+    _stop(room, 1)
+    room.fence(1)
+    room.cut = set()
+    room.produce(room.partition.leader)
+    room.heal()
+    assert room.nodes[1].records() == room.nodes[2].records()
+
+
+def _stop(room: Room, node_id: int) -> None:
+    """In order."""
+    node = room.nodes[node_id]
+    node.replicas.close()
+    for directory in node.replicas.directories:
+        directory.mark_clean(node.epoch)
+    room.crash(node_id, power=False)
+    room.fence(node_id)
+
+
 def test_a_follower_that_has_everything_is_read_again_only_when_something_moves() -> None:
     room = calm()
     room.produce(1)

@@ -107,8 +107,12 @@ class Copied:
 
     def question(self) -> Question:
         """Raises WireError when the log cannot be opened."""
-        log = self.replica.log
         replica = self.replica
+        outline = replica.outline
+        if outline is not None:
+            start_offset, end_offset, last_epoch = outline
+            return Question(replica.leader_epoch, end_offset, last_epoch, start_offset, replica.told_mark)
+        log = replica.log
         return Question(
             replica.leader_epoch, log.end_offset, log.leader_epoch, log.start_offset, replica.told_mark
         )
@@ -116,7 +120,7 @@ class Copied:
     @property
     def is_behind(self) -> bool:
         """Whether the leader is known to have more that counts, or nothing is known of it."""
-        return not 0 <= self.replica.told_mark <= self.replica.log.end_offset
+        return not 0 <= self.replica.told_mark <= self.question().offset
 
     def pause(self, now_ms: int, longest_ms: int) -> None:
         self.pause_ms = min(longest_ms, max(_FIRST_PAUSE_MS, 2 * self.pause_ms))
@@ -206,7 +210,7 @@ class Fetcher:
             if copied.resume_ms > now_ms or copied.replica.fenced:
                 continue
             try:
-                if copied.replica.own_end < copied.replica.log.end_offset:
+                if copied.replica.awake and copied.replica.own_end < copied.replica.log.end_offset:
                     self._unflushed[copied.replica] = None
                     return {}
                 if self._is_held_back(copied, now_ms):
@@ -337,6 +341,8 @@ class Fetcher:
             if told.records:
                 self._copy(replica, memoryview(bytearray(told.records)), now_ms)
             replica.leader_told(told.high_watermark)
+            if replica.outline is not None and told.log_start_offset <= replica.outline.start_offset:
+                return
             if replica.log.start_offset < told.log_start_offset <= replica.high_watermark:
                 replica.log.delete_before(told.log_start_offset)
                 self._node.begins_later(replica)

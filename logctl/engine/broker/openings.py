@@ -9,6 +9,9 @@ first asks for it, where that is safe:
 What a crash may have left half written is opened, and thereby recovered, before the node serves. So are the logs of
 coordinators, which are read at once.
 
+Those who copy from each other need not open a log either, as long as its outline tells that both have the same
+(`Replica.outline`).
+
 The settings of a topic are worked out once for all its partitions, and again when the image has others.
 """
 
@@ -18,6 +21,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from logctl.engine.broker.log_dirs import LogDir, Place
+from logctl.engine.broker.replica import Outline
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.names import INTERNAL_TOPICS
 from logctl.engine.controller.topic_configs import Layers, typed_configs
@@ -25,6 +29,7 @@ from logctl.engine.log.config import LogConfig
 from logctl.engine.log.directory import METADATA_FILE, prepare, read_topic_id
 from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.epochs import FILE_NAME as EPOCHS_FILE
+from logctl.engine.log.epochs import UNDEFINED, LeaderEpochs
 from logctl.engine.log.log import Log
 from logctl.engine.log.segment import OpenFiles
 
@@ -77,6 +82,20 @@ class Openings:
         if directory.clean:
             return directory.knows(place)
         return not directory.recovery_point(place) and _BARE.issuperset(self._disk.listdir(directory.path_of(place)))
+
+    def outline(self, place: Place, directory: LogDir, *, found: bool) -> Outline | None:
+        """Of a log that may wait; None where it must be opened to be known. Raises DiskFault."""
+        if not found or not directory.recovery_point(place):
+            return None if directory.start_offset(place) else Outline(0, 0, UNDEFINED)
+        bounds = directory.bounds(place)
+        path = f"{directory.path_of(place)}/{EPOCHS_FILE}"
+        if bounds.high_watermark < bounds.recovery_point or not self._disk.exists(path):
+            return None
+        try:
+            last_epoch = LeaderEpochs.decode(self._disk.read_file(path)).latest
+        except ValueError:
+            return None
+        return Outline(bounds.start_offset, bounds.recovery_point, last_epoch)
 
     def open(self, place: Place, topic_id: bytes, directory: LogDir, now_ms: int) -> Log:
         """Raises DiskFault."""

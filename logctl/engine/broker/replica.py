@@ -16,7 +16,7 @@ leader tells. It never moves back but for a log that is cut. After a restart it 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from logctl.engine.broker.followers import UNKNOWN, Followers
 from logctl.engine.broker.range import Range
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 
 NOBODY = -1
 _FROM_THE_LOG: Final = ("durable", "epoch_start", "high_watermark", "log", "short_of_isr")
+
+
+class Outline(NamedTuple):
+    """What is known of a log that is not open: all of it is durable, and lies below the high watermark."""
+
+    start_offset: int
+    end_offset: int
+    last_epoch: int
 
 
 class Replica(Place):
@@ -56,6 +64,7 @@ class Replica(Place):
         "leader_id",
         "log",
         "losses",
+        "outline",
         "partition",
         "refusal",
         "short_of_isr",
@@ -84,6 +93,8 @@ class Replica(Place):
         self.partition = partition
         self.awake = False
         """Whether the log is open."""
+        self.outline: Outline | None = None
+        """Where the log need not be opened to know this."""
         self.log: Log
         self.high_watermark: int
         self.durable: bool
@@ -120,7 +131,7 @@ class Replica(Place):
         if self.awake:
             return
         self.log = log = self._open(self)
-        self.awake = True
+        self.awake, self.outline = True, None
         self._appends.owners[log] = self.flushed
         self.configure()
         own_end = log.flushed_end if self.durable else log.written_end
@@ -128,6 +139,7 @@ class Replica(Place):
         self.epoch_start = log.end_offset
         if self.followers is not None:
             log.begin_epoch(self.leader_epoch)
+        if self.size > 1:
             self._advance()
 
     # What the image says.
@@ -311,6 +323,20 @@ class Replica(Place):
         """Whether all from before this node began to lead is known to be on every in-sync member (KIP-207)."""
         return self.followers is None or self.high_watermark >= self.epoch_start
 
+    @property
+    def joining_offset(self) -> int:
+        """What a follower must have to be in sync: all that is committed, and all from before this node led."""
+        if self.outline is not None:
+            return self.outline.end_offset
+        return max(self.high_watermark, self.epoch_start)
+
+    def has_nothing_for(self, offset: int, last_epoch: int) -> bool:
+        """Whether it is known without opening the log that a follower which asks so has the same log to its end."""
+        outline = self.outline
+        if outline is None or offset != outline.end_offset:
+            return False
+        return not offset or last_epoch == outline.last_epoch
+
     def _advance(self) -> None:
         """Some member has more than before, or fewer count: look how far all of them are."""
         end = self.log.flushed_end if self.durable else self.log.written_end
@@ -330,8 +356,10 @@ class Replica(Place):
         if start_offset != progress.start_offset:
             self._waiting.stir(self)
         moved = offset != progress.offset
-        progress.asked(offset, start_offset, broker_epoch, self.log.written_end, now_ms)
-        if moved:
+        outline = self.outline
+        end = outline.end_offset if outline is not None else self.log.written_end
+        progress.asked(offset, start_offset, broker_epoch, end, now_ms)
+        if moved and outline is None:
             self._advance()
 
     def lowest_start(self, let_in: set[int]) -> int:
@@ -346,7 +374,8 @@ class Replica(Place):
     def leader_told(self, high_watermark: int) -> None:
         """The leader's high watermark: it holds here as far as this log reaches."""
         self.told_mark = high_watermark
-        self._advance()
+        if self.outline is None:
+            self._advance()
 
     def cut(self, offset: int) -> None:
         """This log and the leader's part at `offset`. Durable on return. Raises DiskFault."""

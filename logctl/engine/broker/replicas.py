@@ -267,6 +267,8 @@ class Replicas:
         try:
             if not self._openings.may_wait(place, directory, found=found is not None):
                 replica.wake()
+            elif replica.size > 1:
+                replica.outline = self._openings.outline(place, directory, found=found is not None)
         except (DiskFault, WireError) as problem:
             self._by_name.pop((topic.name, number), None)
             if isinstance(problem, DiskFault):

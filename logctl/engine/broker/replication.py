@@ -201,7 +201,7 @@ class Replication:
         followers = replica.followers
         if followers is None or replica.refusal:
             return
-        if followers.may_join(broker_id, max(replica.high_watermark, replica.epoch_start)):
+        if followers.may_join(broker_id, replica.joining_offset):
             registered = self._context.image.brokers.get(broker_id)
             if registered is not None and registered.active:
                 self._want(replica, (*followers.isr, broker_id))

@@ -167,6 +167,8 @@ class Fetching:
             self.replicas.append(replica)
         else:
             wanted.watch(session, replica)
+            if replica.has_nothing_for(asked.fetch_offset, asked.last_fetched_epoch):
+                return self._told_by_outline(replica, wanted)
         if asked.last_fetched_epoch >= 0:
             diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
             if diverging is not None:
@@ -192,6 +194,23 @@ class Fetching:
         self._bytes += found.length
         aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
         return _told(replica, asked.partition, stable, aborted, found)
+
+    def _told_by_outline(self, replica: Replica, wanted: Wanted) -> PartitionData:
+        """Nothing new, of a log that need not be opened to know that."""
+        assert replica.outline is not None
+        start_offset, end_offset, _ = replica.outline
+        self._note_progress(replica, wanted.asked)
+        told = PartitionData(
+            wanted.asked.partition,
+            high_watermark=end_offset,
+            last_stable_offset=end_offset,
+            log_start_offset=start_offset,
+            aborted_transactions=None,
+            records=b"",
+        )
+        if self._knows(wanted, told, replica) and self._context.session is not None:
+            self._context.session.rest(wanted)
+        return told
 
     def _knows(self, wanted: Wanted, told: PartitionData, replica: Replica) -> bool:
         """Whether a follower that is in sync to stay has been told all this."""
