@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import PurePath
 
 from logctl.engine import dynamic_settings
+from logctl.engine.broker.addresses import INTER_BROKER, Addresses
 from logctl.engine.broker.appends import Appends
 from logctl.engine.broker.broker import Broker
 from logctl.engine.broker.config_news import news
@@ -34,7 +35,9 @@ from logctl.engine.directory import Identity
 from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.log import Log
 from logctl.engine.quorum.raft import Timing
+from logctl.engine.quorum.voters import Address
 from logctl.engine.settings import Listener, Settings
+from logctl.errors import UsageError
 from logctl.wire.errors import WireError
 from logctl.wire.messages.broker_registration import BrokerRegistrationRequest, Feature
 from logctl.wire.messages.broker_registration import Listener as Endpoint
@@ -71,7 +74,14 @@ class Assembly:
         """Called when settings have changed while the node runs."""
         self.appends = Appends()
         waiting = Waiting()
-        self.metadata = self._open_metadata(disk, paths[0])
+        self.metadata = self._open_metadata(disk, paths[0], identities[0].directory_id)
+        self.addresses = Addresses(
+            self.metadata,
+            own=[Address(one.name, one.host, one.port) for one in settings.advertised_controllers],
+            fixed={voter.node_id: Address("", voter.host, voter.port) for voter in settings.voters},
+            seeds=[Address("", one.host, one.port) for one in settings.seeds],
+            inter_broker=settings.text("inter.broker.listener.name") or INTER_BROKER,
+        )
         for directory in self.directories:
             directory.begin()
         homes = {PurePath(path) for path in settings.log_dirs}
@@ -97,7 +107,25 @@ class Assembly:
             say=say,
         )
 
-    def _open_metadata(self, disk: Disk, path: str) -> Metadata:
+    @property
+    def takes_part(self) -> bool:
+        """There are other nodes, or may come to be: the quorum is not this node's by its settings alone."""
+        metadata = self.metadata
+        may_grow = metadata.voters.are_in_the_log and bool(self.settings.controller_listeners)
+        return may_grow or not metadata.raft.is_alone
+
+    def check_doors(self) -> None:
+        """Raises UsageError when the metadata log gives this node a place that its settings do not."""
+        raft, settings = self.metadata.raft, self.settings
+        doors = [*settings.controller_listeners, *([] if raft.is_voter else [settings.inter_broker_listener])]
+        if not raft.is_alone and not any(doors):
+            voters = ", ".join(map(str, raft.voters)) or "unknown"
+            raise UsageError(
+                f"the voters of this cluster are {voters}, but node {settings.node_id} has no listener for other nodes",
+                "process.roles=broker,controller, with a listener that controller.listener.names names",
+            )
+
+    def _open_metadata(self, disk: Disk, path: str, directory_id: bytes) -> Metadata:
         settings = self.settings
         return Metadata.open(
             disk,
@@ -109,6 +137,8 @@ class Assembly:
             mark_dirty=self._mark_dirty,
             clean=self.directories[0].clean,
             voters=tuple(sorted(voter.node_id for voter in settings.voters)),
+            directory_id=directory_id,
+            joins=settings.joins,
             jitter=self._jitter,
             timing=Timing(
                 settings.integer("controller.quorum.election.timeout.ms"),
@@ -136,7 +166,14 @@ class Assembly:
         metadata.start()
         self.tell_notes()
         voter = QuorumTalk(
-            metadata, self.cluster_id, transport, clock=self._clock, reply=broker.reply, say=self._say
+            metadata,
+            self.cluster_id,
+            transport,
+            clock=self._clock,
+            reply=broker.reply,
+            say=self._say,
+            addresses=self.addresses,
+            hopeless=hopeless,
         )
         broker.join(transport, voter)
         transport.refused = broker.nobody_at

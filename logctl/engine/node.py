@@ -39,6 +39,7 @@ from logctl.engine.log.disk import DiskFault, RealDisk
 from logctl.engine.peers import Endpoint, Peers
 from logctl.engine.poller import TickLoop
 from logctl.engine.port_owner import port_owner
+from logctl.engine.quorum.voters import Address
 from logctl.engine.server import Server, wall_ms
 from logctl.engine.settings import Listener, Settings
 from logctl.errors import LogctlError, UsageError
@@ -130,22 +131,28 @@ class Node:
             jitter=randrange,
         )
         self._server = Server(self._parts.broker, limits(self.settings), self._say)
+        self._parts.check_doors()
         bound = self._listen()
         self._parts.settings_listeners.append(lambda: self._server.obey(limits(self.settings)))
-        if len(self.settings.voters) > 1:
+        if self._parts.takes_part:
             self._join(cluster_id, bound, begun)
         else:
             self._parts.open(_advertised(self.settings, bound))
-            self._describe(cluster_id, "running", [one.address for one in bound])
+            self._describe(cluster_id, "running", self._for_clients(bound))
             self._loop.call_soon(self._say_ready, begun)
         self._parts.metadata.snapshots.run = self._snapshot_aside
 
     def _join(self, cluster_id: str, bound: list[Listener], begun: float) -> None:
-        """Several voters: ready is when the controller has let this broker in."""
-        voters = {voter.node_id: Endpoint(voter.host, voter.port) for voter in self.settings.voters}
+        """Among other nodes: ready is when the controller has let this broker in."""
+        addresses = self._parts.addresses
+
+        def find(node_id: int, lane: str) -> Endpoint | None:
+            found = addresses.find(node_id)
+            return None if found is None else Endpoint(found.host, found.port)
+
         self._peers = Peers(
             self._loop,
-            lambda node_id, lane: voters.get(node_id),
+            find,
             client_id=f"node-{self.settings.node_id}",
             timeout_ms=self.settings.integer("controller.quorum.request.timeout.ms"),
             heard=self._server.tick_soon,
@@ -155,7 +162,7 @@ class Node:
         def let_in() -> None:
             if self._told is not None and self._told.state == "starting":
                 self._server.admit_clients()
-                self._describe(cluster_id, "running", [one.address for one in bound])
+                self._describe(cluster_id, "running", self._for_clients(bound))
                 self._say_ready(begun)
 
         self._parts.join(
@@ -163,18 +170,36 @@ class Node:
         )
         self._server.tick_soon()
 
+    def _for_clients(self, bound: list[Listener]) -> list[str]:
+        """The addresses at which clients are heard."""
+        apart = self.settings.inter_broker_listener if self._parts.takes_part else None
+        return [one.address for one in bound if apart is None or one.name != apart.name]
+
     def _give_up(self, reason: str) -> None:
         self._say("stop", reason)
         self._stop_because("it cannot take part in this cluster")
 
     def _listen(self) -> list[Listener]:
-        """The listeners with the ports they really have."""
-        wanted = self.settings.listeners
+        """The listeners of brokers, with the ports they really have."""
+        settings, wanted = self.settings, self.settings.listeners
+        between: list[Listener] = []
+        if self._parts.takes_part:
+            apart = settings.inter_broker_listener
+            between = [*settings.controller_listeners, *([apart] if apart else [])]
+        else:
+            for name in settings.items("controller.listener.names"):
+                self._say("settings", f"listener {name} is not opened: the quorum has no other member")
         try:
-            bound = self._server.start(self._loop, wanted, self.settings.controller_listeners)
+            bound = self._server.start(self._loop, [one for one in wanted if one not in between], between)
         except UsageError as error:
-            raise _with_port_owner(error, self.settings) from error
-        return [one._replace(port=port) for one, (_, _, port) in zip(wanted, bound, strict=False)]
+            raise _with_port_owner(error, settings) from error
+        ports = {name: port for name, _, port in bound}
+        self._parts.addresses.own = tuple(
+            Address(one.name, one.host or socket.gethostname(), one.port or ports[one.name])
+            for one in settings.advertised_controllers
+            if one.name in ports
+        )
+        return [one._replace(port=ports[one.name]) for one in wanted]
 
     def _snapshot_aside(self, task: SnapshotTask) -> None:
         """Write a metadata snapshot in a thread of its own, and report on the loop's."""
@@ -209,7 +234,7 @@ class Node:
             state=state,
             pid=os.getpid(),
             addresses=addresses,
-            roles=["broker", "controller"],
+            roles=["broker", "controller"] if self.settings.is_controller else ["broker"],
             log_dirs=self._folders.paths,
             started_ms=wall_ms(),
             diary=self._diary_path,

@@ -29,8 +29,10 @@ SWIFT: Final = {
     "controller.quorum.fetch.timeout.ms": "1000",
     "controller.quorum.election.backoff.max.ms": "300",
 }
-"""What several voters begin with, where nothing else was given: a node that is gone is missed sooner than by Apache's
+"""What several nodes begin with, where nothing else was given: a node that is gone is missed sooner than by Apache's
 defaults."""
+_SEEDS: Final = "controller.quorum.bootstrap.servers"
+_INTER_BROKER: Final = "inter.broker.listener.name"
 _VOTERS: Final = "controller.quorum.voters"
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -150,11 +152,36 @@ class Settings:
 
     @property
     def controller_listeners(self) -> list[Listener]:
-        """The addresses that nodes use among themselves; none while there is no other voter."""
-        if len(self.voters) < 2:
-            return []
-        controllers = self.items("controller.listener.names")
+        """The addresses at which this node is reached as one who votes, or may."""
+        controllers = self.items("controller.listener.names") if self.is_controller else []
         return [one for one in self._addresses("listeners") if one.name in controllers]
+
+    @property
+    def inter_broker_listener(self) -> Listener | None:
+        """The listener that other nodes alone use, if one is set apart for them."""
+        name = self.text(_INTER_BROKER)
+        found = next((one for one in self.listeners if one.name == name), None)
+        return found if len(self.listeners) > 1 else None
+
+    @property
+    def is_controller(self) -> bool:
+        """Whether it votes, or may."""
+        roles = self.items("process.roles")
+        return not roles or "controller" in roles
+
+    @property
+    def joins(self) -> bool:
+        """Whether the quorum is another's, as far as the settings tell: this node looks for it."""
+        if not self.is_controller:
+            return True
+        own = {one.port for one in self.controller_listeners if one.host in (*LOOPBACK, "", "0.0.0.0", "::")}
+        strangers = [one for one in self.seeds if one.port not in own or one.host not in LOOPBACK]
+        return not self.voters and bool(strangers)
+
+    @property
+    def seeds(self) -> list[Listener]:
+        """Where the quorum can be asked for. Raises UsageError."""
+        return [_seed(text, self._place(_SEEDS)) for text in self.items(_SEEDS)]
 
     @property
     def voters(self) -> list[Voter]:
@@ -193,7 +220,15 @@ class Settings:
 
     def _addresses(self, name: str) -> list[Listener]:
         protocols = dict(_pair(text, self._place("listener.security.protocol.map")) for text in self._protocol_map())
+        if self.text(_INTER_BROKER):
+            protocols.setdefault(self.text(_INTER_BROKER), "PLAINTEXT")
         return [_listener(text, protocols, self._place(name)) for text in self.items(name)]
+
+    @property
+    def advertised_controllers(self) -> list[Listener]:
+        """Where others are told to reach this node as a controller, one for each of those listeners."""
+        named = {one.name: one for one in self._addresses("advertised.listeners")}
+        return [named.get(one.name, one) for one in self.controller_listeners]
 
     def _protocol_map(self) -> list[str]:
         return self.items("listener.security.protocol.map")
@@ -210,29 +245,47 @@ class Settings:
         self._check_listeners()
 
     def _check_roles(self) -> None:
-        roles = self.items("process.roles")
-        if roles and set(roles) != {"broker", "controller"}:
+        roles, place = self.items("process.roles"), self._place("process.roles")
+        if roles and "broker" not in roles:
             hint = "process.roles=broker,controller makes this node both"
-            raise UsageError(f"{self._place('process.roles')}: a node is broker and controller in one so far", hint)
+            raise UsageError(f"{place}: a controller of this engine is a broker too", hint)
+        if self.is_controller:
+            return
+        if not self.voters and not self.seeds:
+            raise UsageError(
+                f"{place}: this node has no vote, and nothing says where the quorum is",
+                f"name addresses of its voters: {_SEEDS}=HOST:PORT,HOST:PORT",
+            )
+        if self.inter_broker_listener is None:
+            raise UsageError(
+                f"{place}: this node has no vote, and so needs a listener for the other nodes alone",
+                f"give it a port of its own: listeners=PLAINTEXT://HOST:9092,INTERNAL://HOST:9094 and "
+                f"{_INTER_BROKER}=INTERNAL",
+            )
 
     def _check_voters(self) -> None:
         voters, place = self.voters, self._place(_VOTERS)
         ids = [voter.node_id for voter in voters]
-        if voters and self.node_id not in ids:
+        if voters and self.is_controller and self.node_id not in ids:
             raise UsageError(f"{place}: this node ({self.node_id}) is not among the voters", "name it too")
+        if not self.is_controller and self.node_id in ids:
+            raise UsageError(f"{place}: this node ({self.node_id}) is a voter", "process.roles=broker,controller it is")
         if len(set(ids)) < len(ids):
             raise UsageError(f"{place}: a node is named twice", "each voter once, as ID@HOST:PORT")
-        if len(voters) < 2:
-            return
-        if not self.controller_listeners:
+        if self.is_controller and not self.controller_listeners and (len(voters) > 1 or self.joins):
+            others = f"there are {len(voters)} voters" if voters else "the quorum has other members"
             raise UsageError(
-                f"{place}: there are {len(voters)} voters, but no listener is open to them",
+                f"{place if voters else self._place(_SEEDS)}: {others}, but no listener is open to them",
                 "name one in controller.listener.names and give its address in listeners",
             )
+        if len(voters) > 1 or self.joins or self.controller_listeners:
+            self._be_swift()
+
+    def _be_swift(self) -> None:
         known = catalogue.broker_settings()
         for name, text in SWIFT.items():
             if name not in self.given:
-                self._take(known[name], Entry(name, text, "several voters"))
+                self._take(known[name], Entry(name, text, "several nodes"))
 
     def _check_listeners(self) -> None:
         if not self.listeners:
@@ -245,8 +298,6 @@ class Settings:
                 )
             if one.host not in LOOPBACK:
                 self.remarks.append(f"listener {one.name} at {one.address} is open to the outside, without a login")
-        for name in self.items("controller.listener.names") if len(self.voters) < 2 else ():
-            self.remarks.append(f"listener {name} is not opened: the quorum has no other member")
 
 
 def _unknown(entry: Entry, known: dict[str, Setting]) -> UsageError:
@@ -274,6 +325,13 @@ def _voter(text: str, place: str) -> Voter:
     if not at or not colon or not node_id.isdecimal() or not port.isdecimal():
         raise UsageError(f"{place}: {text!r} is not ID@HOST:PORT", "for example 1@127.0.0.1:9093")
     return Voter(int(node_id), host.strip("[]"), int(port))
+
+
+def _seed(text: str, place: str) -> Listener:
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal():
+        raise UsageError(f"{place}: {text!r} is not HOST:PORT", "for example 127.0.0.1:9093")
+    return Listener("", "PLAINTEXT", host.strip("[]"), int(port))
 
 
 def _listener(text: str, protocols: dict[str, str], place: str) -> Listener:

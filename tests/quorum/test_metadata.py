@@ -557,8 +557,6 @@ def test_a_voter_that_the_log_names_leads_and_stays_named(tmp_path: Path) -> Non
         (UnknownRecord(3, 9, b"?"), [], "PartitionRecord is written in version 9"),
         (NoOpRecord(), [ControlRecord(5, KRaftVersionRecord(kraft_version=2))], r"kraft\.version is 2"),
         (NoOpRecord(), [ControlRecord(77, UnknownRecord(77, -1, b"\0\0"))], "control record is of kind 77"),
-        (NoOpRecord(), named_in_the_log(1, 2), "its voters are 1, 2"),
-        (NoOpRecord(), named_in_the_log(7), "its voters are 7"),
     ],
 )
 def test_a_snapshot_that_needs_a_newer_version_is_not_taken_for_a_damaged_one(

@@ -12,6 +12,7 @@ from collections import deque
 from logctl.engine.quorum.election_state import ElectionState
 from logctl.engine.quorum.messages import BeginEpoch, BeginEpochAnswer, EndEpoch, Envelope, Message, Vote, VoteAnswer
 from logctl.engine.quorum.raft import RaftNode, Timing
+from logctl.engine.quorum.voters import VoterSet
 
 TIMING = Timing(election_timeout_ms=1000, fetch_timeout_ms=2000, election_backoff_max_ms=1000)
 
@@ -61,7 +62,8 @@ class Quorum:
             return self.random.randrange(limit) if self.random else self._jitter(voter) % limit
 
         self.down.discard(voter)
-        self.nodes[voter] = RaftNode(voter, self.voters, self.logs[voter], self.saved[voter], jitter, TIMING)
+        voters = VoterSet.of_ids(self.voters)
+        self.nodes[voter] = RaftNode(voter, voters, self.logs[voter], self.saved[voter], jitter, TIMING)
         self.nodes[voter].start(self.now_ms)
         self.collect(voter)
 
@@ -157,7 +159,7 @@ class Quorum:
 
 def said(message: Message) -> str:
     match message:
-        case Vote(epoch, last_epoch, last_offset, pre_vote):
+        case Vote(epoch, last_epoch, last_offset, pre_vote, _):
             asks = "would you vote for me after" if pre_vote else "vote for me in"
             return f"{asks} epoch {epoch}? my log ends at {last_offset} in epoch {last_epoch}"
         case VoteAnswer(epoch, leader_id, granted, _):

@@ -27,7 +27,7 @@ office first replays what its log holds beyond, without an answer that anybody w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -43,6 +43,7 @@ from logctl.engine.broker.metadata_records import (
 from logctl.engine.broker.metadata_snapshot_keeping import Options, SnapshotKeeper
 from logctl.engine.broker.metadata_snapshots import SnapshotId, SnapshotReading, decode_snapshot, list_snapshots
 from logctl.engine.broker.metadata_store import DIRECTORY, Stored, load, read_bootstrap
+from logctl.engine.broker.voters import controls_of, note_controls, note_snapshot
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import apply
@@ -55,6 +56,7 @@ from logctl.engine.quorum.election_state import FILE_NAME as STATE_FILE
 from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state, encode_state
 from logctl.engine.quorum.messages import NOBODY, Envelope
 from logctl.engine.quorum.raft import LeaderChange, RaftNode, Ready, Timing
+from logctl.engine.quorum.voters import ANY_DIRECTORY, VoterHistory, VoterSet
 from logctl.errors import OperationFailed
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -77,7 +79,7 @@ class Status(NamedTuple):
     high_watermark: int
     log_start_offset: int
     log_end_offset: int
-    voters: tuple[int, ...]
+    voters: VoterSet
 
 
 @dataclass(slots=True)
@@ -115,7 +117,7 @@ class Metadata:
     ) -> None:
         """Use `Metadata.open`."""
         self.log = stored.log
-        alone = len(raft.voters) == 1
+        alone = raft.is_alone
         self.image = stored.image if alone else stored.base
         self.rules = rules
         self.raft = raft
@@ -127,7 +129,9 @@ class Metadata:
         self.applied_offset = stored.log.end_offset if alone else from_snapshot
         """`image` is what the records below this offset amount to."""
         self._view = view
-        self._copier = Copier(view, raft)
+        self.voters: VoterHistory = stored.voters
+        """Who votes, as the log says."""
+        self._copier = Copier(view, raft, self.voters)
         self._disk = disk
         self._log_dir = log_dir
         self._path = f"{log_dir}/{DIRECTORY}"
@@ -137,7 +141,6 @@ class Metadata:
         self.clock = clock
         self._new_uuid = new_uuid
         self._mark_dirty = mark_dirty
-        self._voters = stored.voters
         self._voters_are_news = stored.log.end_offset == 0
         self._working = self.image
         self._waiting: deque[_Waiting] = deque()
@@ -155,6 +158,8 @@ class Metadata:
         mark_dirty: Callable[[Log], object],
         clean: bool = False,
         voters: tuple[int, ...] = (),
+        directory_id: bytes = ANY_DIRECTORY,
+        joins: bool = False,
         jitter: Callable[[int], int] = lambda limit: 0,
         timing: Timing | None = None,
         options: Options | None = None,
@@ -162,17 +167,16 @@ class Metadata:
     ) -> Metadata:
         """The metadata log of the node whose first log directory is `log_dir`, replayed; call `start` next.
 
-        `clock` answers ms since 1970. `mark_dirty` is told of a log that wants a flush. Raises OperationFailed when
-        what is on disk cannot be used, DiskFault.
+        `clock` answers ms since 1970. `mark_dirty` is told of a log that wants a flush. `voters` are those of the
+        settings, which hold where the log names none; without any the node is its own quorum, unless it `joins` one.
+        Raises OperationFailed when what is on disk cannot be used, DiskFault.
         """
         options = options or Options()
-        alone = None if voters else node_id
-        stored = load(
-            disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, node_id=alone, files=files
-        )
-        state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, voters, stored.notes)
+        stored = load(disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, files=files)
+        stored.voters.fixed = VoterSet.of_ids(voters or (() if joins else (node_id,)))
+        state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, stored.voters.voters, stored.notes)
         view = LogView(stored.log, stored.snapshot.epoch if stored.snapshot else 0)
-        raft = RaftNode(node_id, voters or (node_id,), view, state, jitter, timing)
+        raft = RaftNode(node_id, stored.voters.voters, view, state, jitter, timing, directory_id)
         return cls(
             disk,
             log_dir,
@@ -192,7 +196,7 @@ class Metadata:
     def has_failed(self) -> bool:
         """The disk refused something that must be there: among several voters this node is as good as gone until it is
         started anew. It neither votes nor leads nor follows."""
-        return self.log.failed is not None and len(self.raft.voters) > 1
+        return self.log.failed is not None and not self.raft.is_alone
 
     @property
     def is_leader(self) -> bool:
@@ -222,7 +226,7 @@ class Metadata:
             high_watermark=self.high_watermark,
             log_start_offset=self.log.start_offset,
             log_end_offset=self.log_end,
-            voters=self.raft.voters,
+            voters=self.raft.voter_set,
         )
 
     # ---- life ----
@@ -311,11 +315,18 @@ class Metadata:
         self._view.base_epoch = snapshot.epoch
         before, self.image = self.image, apply(Image(), found.records)
         self._working = self.image
-        self._voters = self._voters.after(found.controls)
+        note_snapshot(self.voters, snapshot.end_offset, found.controls)
+        self.raft.voters_changed(self.voters.voters, self.clock())
         self.applied_offset = snapshot.end_offset
         self.snapshots.since_bytes = 0
         for listener in self.listeners:
             listener(before, self.image, found.records)
+
+    def told(self, leader_id: int, epoch: int) -> None:
+        """Somebody who was asked says who leads, and in which epoch."""
+        if not self.has_failed:
+            self.raft.told(leader_id, epoch, self.clock())
+            self._carry_out()
 
     def deliver(self, envelope: Envelope) -> None:
         """A message from another voter."""
@@ -364,6 +375,23 @@ class Metadata:
             return
         end = self.log.end_offset if decision.records else self._waiting[-1].end_offset
         self._waiting.append(_Waiting(end, self._working, decision.records, decision, done, failed))
+
+    def change_voters(
+        self, controls: list[ControlRecord], done: Callable[[], None], failed: Callable[[WireError], None]
+    ) -> None:
+        """Leader: write who votes from now on; `done` when that is committed, `failed` when office is lost before.
+
+        Raises WireError when the log cannot be written.
+        """
+        try:
+            self._write_controls(controls, self.clock())
+        except DiskFault as fault:
+            raise WireError(errors.KAFKA_STORAGE_ERROR, fault.message) from fault
+        decision = Decision[Any]([], None)
+        self._waiting.append(
+            _Waiting(self.log.end_offset, self._working, [], decision, lambda decision: done(), failed)
+        )
+        self._carry_out()
 
     def _append(self, records: list[Any]) -> None:
         """Write records as one batch (very many: as several). When it raises (DiskFault, WireError) nothing was."""
@@ -419,7 +447,7 @@ class Metadata:
             try:
                 self._do(ready)
             except DiskFault as fault:
-                if len(self.raft.voters) == 1:
+                if self.raft.is_alone:
                     raise
                 self._fall_silent(fault)
 
@@ -442,16 +470,16 @@ class Metadata:
 
     def _encoded(self, state: ElectionState) -> bytes:
         """Voters that the log names are not named in the file."""
-        return encode_state(state, None if self._voters.are_in_the_log else self.raft.voters)
+        return encode_state(state, None if self.voters.are_in_the_log else self.raft.voters)
 
     def _take_office(self, change: LeaderChange) -> None:
         self._take_over()
         now_ms = self.clock()
-        controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
+        controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change, self.voters.are_in_the_log))]
         if self._voters_are_news:
-            controls += self._voters.controls()
+            controls += controls_of(self.voters.newest)
             self._voters_are_news = False
-        self._write([encode_control_batch(controls, now_ms=now_ms)], now_ms)
+        self._write_controls(controls, now_ms)
         records: list[Any] = []
         if self._working.transaction_start is not None:
             from logctl.wire.stored.abort_transaction_record import AbortTransactionRecord
@@ -461,6 +489,12 @@ class Metadata:
             records += self._first_records()
         if records:
             self.decide(lambda controller: Decision(records, None), lambda decision: None)
+
+    def _write_controls(self, controls: list[ControlRecord], now_ms: int) -> None:
+        first = self.log.end_offset
+        self._write([encode_control_batch(controls, now_ms=now_ms)], now_ms)
+        if note_controls(self.voters, first, controls):
+            self.raft.voters_changed(self.voters.voters, now_ms)
 
     def _take_over(self) -> None:
         """What earlier leaders have written and nobody knows as committed yet: decisions build on it, and it is
@@ -505,14 +539,15 @@ class Metadata:
             self._apply_log(high_watermark)
         if self.snapshots.are_many_bytes_behind:
             self._begin_snapshot()
+        if self.raft.is_leader and not self.raft.is_voter and self.voters.newest.offset < high_watermark:
+            self.raft.resign(self.clock())
 
     def _begin_snapshot(self) -> None:
-        self.snapshots.begin(self.image, self.applied_offset, self._voters.controls())
+        self.snapshots.begin(self.image, self.applied_offset, controls_of(self.voters.at(self.applied_offset)))
 
     def _apply_log(self, high_watermark: int) -> None:
         """Apply what is committed and was not decided here."""
         for batch in self._beyond(high_watermark):
-            self._voters = self._voters.after(batch.controls)
             before, self.image = self.image, apply(self.image, batch.records)
             self.applied_offset = batch.header.base_offset + batch.header.last_offset_delta + 1
             if batch.records:
@@ -522,18 +557,19 @@ class Metadata:
         self._working = self.image
 
 
-def _leader_change_message(change: LeaderChange) -> Any:
+def _leader_change_message(change: LeaderChange, with_directories: bool) -> Any:
     from logctl.wire.stored.leader_change_message import LeaderChangeMessage, Voter
 
-    def voters(ids: Iterable[int]) -> list[Voter]:
-        return [Voter(voter_id=voter) for voter in ids]
-
+    voters = [Voter(voter_id=voter.node_id, voter_directory_id=voter.directory_id) for voter in change.voters]
     return LeaderChangeMessage(
-        leader_id=change.leader_id, voters=voters(change.voters), granting_voters=voters(change.granting)
+        version=int(with_directories),
+        leader_id=change.leader_id,
+        voters=voters,
+        granting_voters=[voter for voter in voters if voter.voter_id in change.granting],
     )
 
 
-def _read_state(disk: Disk, path: str, log: Log, voters: tuple[int, ...], notes: list[str]) -> ElectionState:
+def _read_state(disk: Disk, path: str, log: Log, voters: VoterSet, notes: list[str]) -> ElectionState:
     """The election state; where it is missing or damaged, the epoch of the log says as much with a single voter.
 
     With more voters a forgotten vote could be given twice, so a damaged file stops the start. Raises OperationFailed.

@@ -20,10 +20,13 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from logctl.engine.broker.metadata_records import control_batches
 from logctl.engine.broker.metadata_snapshots import SnapshotId
+from logctl.engine.broker.voters import note_batch
 from logctl.engine.log.log import REPLICATION, Log
 from logctl.engine.quorum.election_state import NOBODY
 from logctl.engine.quorum.raft import RaftNode
+from logctl.engine.quorum.voters import VoterHistory
 from logctl.wire import errors
 
 PORTION_BYTES: Final = 8 << 20
@@ -37,6 +40,7 @@ class Question(NamedTuple):
     offset: int
     last_epoch: int
     high_watermark: int = -1
+    directory_id: bytes = bytes(16)
 
 
 class Parting(NamedTuple):
@@ -98,7 +102,7 @@ def answer(view: LogView, raft: RaftNode, question: Question, newest: SnapshotId
     parting = _parting(view, question)
     if parting is not None:
         return told._replace(parting=parting)
-    raft.follower_fetched(question.replica_id, question.offset, now_ms)
+    raft.follower_fetched(question.replica_id, question.offset, now_ms, question.directory_id)
     told = told._replace(high_watermark=raft.high_watermark or 0)
     return told._replace(records=_read(log, question.offset))
 
@@ -129,19 +133,24 @@ def _read(log: Log, offset: int) -> bytes:
 class Copier:
     """The follower's side. The owner asks `question()` when nothing is on its way, and hands the reply to `take`."""
 
-    def __init__(self, view: LogView, raft: RaftNode) -> None:
+    def __init__(self, view: LogView, raft: RaftNode, voters: VoterHistory) -> None:
         self._view = view
+        self._voters = voters
         self._log = view.log
         self._raft = raft
         self._told: tuple[int, int, int] | None = None
 
     def question(self) -> Question | None:
-        """What to ask of the leader; None while nobody is followed, or what came is not on disk yet."""
+        """What to ask of the leader, or, where it is not known to an observer, of anybody; None while there is nothing
+        to ask, or what came is not on disk yet."""
         raft, log = self._raft, self._log
-        if raft.leader_id in (NOBODY, raft.node_id) or log.flushed_end < log.end_offset:
+        nobody = raft.leader_id == NOBODY and raft.is_voter
+        if nobody or raft.leader_id == raft.node_id or log.flushed_end < log.end_offset:
             return None
         known = -1 if raft.high_watermark is None else raft.high_watermark
-        return Question(raft.node_id, raft.epoch, log.end_offset, self._view.last_epoch, known)
+        return Question(
+            raft.node_id, raft.epoch, log.end_offset, self._view.last_epoch, known, raft.directory_id
+        )
 
     def take(self, source: int, reply: Reply, committed: int, now_ms: int) -> bool:
         """Carry out what the leader said; whether something was written that wants a flush, after which `flushed` is
@@ -150,11 +159,13 @@ class Copier:
         if reply.error or reply.epoch != self._raft.epoch or source != self._raft.leader_id:
             return False
         if reply.parting is not None:
-            self._cut(reply.parting, committed)
+            self._cut(reply.parting, committed, now_ms)
         elif reply.records:
             self._told = (source, reply.epoch, reply.high_watermark)
+            first = self._log.end_offset
             self._log.stage(memoryview(bytearray(reply.records)), reply.epoch, now_ms, REPLICATION)
             self._log.write()
+            self._note_voters(reply.records, first, now_ms)
             return True
         elif reply.snapshot is None:
             self._raft.fetched(source, reply.high_watermark, now_ms)
@@ -166,7 +177,7 @@ class Copier:
         if told is not None and told[1] == self._raft.epoch:
             self._raft.fetched(told[0], told[2], now_ms)
 
-    def _cut(self, parting: Parting, committed: int) -> None:
+    def _cut(self, parting: Parting, committed: int, now_ms: int) -> None:
         own_end = self._log.end_offset_for_epoch(parting.epoch)[1]
         offset = min(parting.end_offset, own_end if own_end >= 0 else parting.end_offset)
         if offset < committed:
@@ -174,6 +185,18 @@ class Copier:
                 f"the leader's history parts from ours at offset {offset}, below {committed}, which was committed"
             )
         self._log.truncate_to(offset)
+        if self._voters.truncate(offset):
+            self._raft.voters_changed(self._voters.voters, now_ms)
+
+    def _note_voters(self, records: bytes, first: int, now_ms: int) -> None:
+        """A set of voters counts as soon as it stands in the log."""
+        noted = [
+            note_batch(self._voters, batch)
+            for batch in control_batches(records)
+            if batch.header.base_offset >= first
+        ]
+        if any(noted):
+            self._raft.voters_changed(self._voters.voters, now_ms)
 
 
 class DivergedBelowCommit(Exception):

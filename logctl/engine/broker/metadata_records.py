@@ -81,6 +81,16 @@ def decode_batches(data: bytes | memoryview) -> Iterator[Batch]:
         raise DamagedBatch(damage.message) from None
 
 
+def control_batches(data: bytes) -> Iterator[Batch]:
+    """Those that hold control records; the others are not decoded. Raises UnreadableRecord, DamagedBatch."""
+    try:
+        for raw in iter_batches(data):
+            if read_header(raw).is_control:
+                yield _decode_batch(raw)
+    except WireError as damage:
+        raise DamagedBatch(damage.message) from None
+
+
 def _decode_batch(raw: memoryview) -> Batch:
     header = read_header(raw)
     records = iter_records(raw)

@@ -27,7 +27,7 @@ from logctl.engine.broker.metadata_records import (
     describe_unknown,
 )
 from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, Snapshot, SnapshotId, decode_snapshot, list_snapshots
-from logctl.engine.broker.voters import Voters, control_objection
+from logctl.engine.broker.voters import control_objection, note_batch, note_snapshot
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import Draft, InconsistentRecord
 from logctl.engine.controller.versions import feature_objection
@@ -37,6 +37,7 @@ from logctl.engine.log.disk import Disk
 from logctl.engine.log.log import Log
 from logctl.engine.log.scan import Scanner, sound_batch_follows
 from logctl.engine.log.segment import OpenFiles
+from logctl.engine.quorum.voters import VoterHistory
 from logctl.errors import OperationFailed
 from logctl.wire.stored.framing import UnknownRecord
 
@@ -61,7 +62,7 @@ class Stored:
     snapshot: SnapshotId | None
     bytes_behind_snapshot: int
     notes: list[str]
-    voters: Voters
+    voters: VoterHistory
 
 
 def load(
@@ -71,24 +72,20 @@ def load(
     *,
     now_ms: int,
     clean: bool,
-    node_id: int | None = None,
     files: OpenFiles | None = None,
 ) -> Stored:
-    """Open the metadata log below `log_dir` and replay it. `clean`: the last stop was orderly. `node_id`: who will lead
-    it alone.
+    """Open the metadata log below `log_dir` and replay it. `clean`: the last stop was orderly.
 
     Raises OperationFailed when it cannot be used, DiskFault.
     """
     path = f"{log_dir}/{DIRECTORY}"
     notes: list[str] = []
     exists = disk.exists(path)
-    snapshot, image, voters = _newest_snapshot(disk, path, notes) if exists else (None, Image(), Voters())
+    voters = VoterHistory()
+    snapshot, image = _newest_snapshot(disk, path, notes, voters) if exists else (None, Image())
     replay = _Replay(disk, path, snapshot.end_offset if snapshot else 0, image, voters)
     if exists:
         replay.run()
-    objection = None if node_id is None else replay.voters.objection(node_id)
-    if objection:
-        raise OperationFailed(f"{path} cannot be used: {objection}", _TOO_NEW)
     log = _open_log(disk, path, segment_bytes, now_ms, clean and not replay.torn, replay.start, files)
     notes += log.notes
     log.notes.clear()
@@ -99,7 +96,7 @@ def load(
         log.truncate_fully_at(replay.start, now_ms)
     if log.end_offset != replay.end:
         raise OperationFailed(f"{path} ends at offset {log.end_offset} but was read up to {replay.end}", _HINT)
-    return Stored(replay.image, image, log, snapshot, replay.bytes, notes, replay.voters)
+    return Stored(replay.image, image, log, snapshot, replay.bytes, notes, voters)
 
 
 def _open_log(
@@ -142,16 +139,19 @@ def read_bootstrap(disk: Disk, log_dir: str) -> list[Any] | None:
     return found.records
 
 
-def _newest_snapshot(disk: Disk, path: str, notes: list[str]) -> tuple[SnapshotId | None, Image, Voters]:
+def _newest_snapshot(
+    disk: Disk, path: str, notes: list[str], voters: VoterHistory
+) -> tuple[SnapshotId | None, Image]:
     """The newest snapshot that can be read, and what it says. Damaged ones are set aside; one that is whole and still
     makes no sense stops the start."""
     broken: list[tuple[SnapshotId, str]] = []
-    found: tuple[SnapshotId | None, Image, Voters] = (None, Image(), Voters())
+    found: tuple[SnapshotId | None, Image] = (None, Image())
     for snapshot in list_snapshots(disk, path):
         file = f"{path}/{snapshot.file_name}"
         try:
             content = decode_snapshot(disk.read_file(file))
-            found = snapshot, _image_of(file, content), Voters().after(content.controls)
+            found = snapshot, _image_of(file, content)
+            note_snapshot(voters, snapshot.end_offset, content.controls)
             break
         except DamagedBatch as damage:
             broken.append((snapshot, str(damage)))
@@ -219,7 +219,7 @@ def _segment_bases(disk: Disk, path: str) -> list[int]:
 class _Replay:
     """One pass over the segment files, without changing them. Afterwards `image` is what holds at `end`."""
 
-    def __init__(self, disk: Disk, path: str, start: int, image: Image, voters: Voters) -> None:
+    def __init__(self, disk: Disk, path: str, start: int, image: Image, voters: VoterHistory) -> None:
         self.image = image
         self.voters = voters
         self.start = self.end = start
@@ -254,7 +254,7 @@ class _Replay:
         for batch in self._read(path, pending):
             if batch.controls:
                 check_controls(batch.controls, path)
-                self.voters = self.voters.after(batch.controls)
+                note_batch(self.voters, batch)
             for record in batch.records:
                 replay_checked(draft, record, path)
         self.bytes += sum(length for _, length in pending)

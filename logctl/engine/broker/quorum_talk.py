@@ -14,7 +14,10 @@ as good as a refusal, and is asked again a moment later.
 Coming in: `vote`, `begin`, `end`, `fetch` and `fetch_snapshot` are the handlers' doors. A request of another cluster,
 or about another log, is refused before the machine hears of it.
 
-Versions are the newest both ends know. Directory ids are not told: voters are named by the settings (kraft.version 0).
+An observer that does not know who leads asks one after the other of those who may (`Addresses.to_ask`); whoever is
+asked for the log and does not lead says who does, and where.
+
+Versions are the newest both ends know.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from logctl.engine.broker import quorum_wire as wire
+from logctl.engine.broker.addresses import Addresses
 from logctl.engine.broker.metadata_copying import DivergedBelowCommit, Question, Reply
 from logctl.engine.broker.metadata_snapshots import SnapshotId, SnapshotReading
 from logctl.engine.broker.metadata_store import TOPIC
 from logctl.engine.log.disk import DiskFault
 from logctl.engine.quorum.messages import NOBODY, BeginEpoch, BeginEpochAnswer, EndEpoch, Envelope, Vote, VoteAnswer
+from logctl.engine.quorum.voters import ANY_DIRECTORY, Address
 from logctl.wire import errors
 from logctl.wire.schema import Message
 
@@ -37,6 +42,16 @@ if TYPE_CHECKING:
 
 _AGAIN_MS: Final = 50
 _NOTHING_YET: Final = -1
+_NOT_UNDERSTOOD: Final = (errors.INVALID_VOTER_KEY, errors.INCONSISTENT_VOTER_SET)
+_DISAGREEMENTS: Final = {
+    errors.INCONSISTENT_CLUSTER_ID: "Node {node_id} belongs to another cluster: it does not take part in this quorum. "
+    "Compare cluster.id in meta.properties and the addresses of the voters",
+    errors.INCONSISTENT_VOTER_SET: "This node and node {node_id} disagree about who votes: controller.quorum.voters "
+    "must be the same on every node",
+    errors.INVALID_VOTER_KEY: "Node {node_id} does not have the directory it votes from: it was formatted anew. Take "
+    "it out of the voters with its old directory id and add it with the new one",
+}
+"""What two nodes can be at odds about, for the diary."""
 
 Done = Callable[[Any], None]
 """Is given the response, or None when none came."""
@@ -66,7 +81,8 @@ class _Waiting(NamedTuple):
 
 
 class QuorumTalk:
-    """One voter's conversations. `reply(request, response)` answers a request that was parked."""
+    """One node's conversations. `reply(request, response)` answers a request that was parked, `hopeless` is told why
+    this node will never find its quorum."""
 
     def __init__(
         self,
@@ -77,8 +93,11 @@ class QuorumTalk:
         clock: Callable[[], int],
         reply: Callable[[Request[Any], Message], None],
         say: Callable[[str, str], None],
+        addresses: Addresses | None = None,
+        hopeless: Callable[[str], None] = lambda sentence: None,
     ) -> None:
         self._metadata = metadata
+        self.addresses = addresses or Addresses(metadata)
         self._cluster_id = cluster_id
         self._transport = transport
         self._clock = clock
@@ -89,6 +108,9 @@ class QuorumTalk:
         self._snapshot: _Download | None = None
         self._waiting: list[_Waiting] = []
         self._stopped = False
+        self._next_seed = 0
+        self._complained = ""
+        self._hopeless = hopeless
 
     # ---- going out ----
 
@@ -117,21 +139,31 @@ class QuorumTalk:
             self._transport.ask(target, "quorum", request, lambda response: self._heard(envelope, response))
 
     def _request(self, target: int, message: Any) -> Message | None:
+        cluster_id, source, own = self._cluster_id, self._metadata.raft.node_id, self.addresses.own
         match message:
             case Vote():
-                return wire.vote_request(self._cluster_id, self._metadata.raft.node_id, target, message)
+                return wire.vote_request(cluster_id, source, target, message, self._directory_of(target))
             case BeginEpoch(epoch):
-                return wire.begin_request(self._cluster_id, self._metadata.raft.node_id, target, epoch)
+                return wire.begin_request(cluster_id, source, target, epoch, self._directory_of(target), own)
             case EndEpoch(epoch, successors):
-                return wire.end_request(self._cluster_id, self._metadata.raft.node_id, epoch, successors)
+                return wire.end_request(cluster_id, source, epoch, successors, self._directory_of, own)
             case _:
                 return None
 
+    def _directory_of(self, node_id: int) -> bytes:
+        voter = self._metadata.raft.voter_set.get(node_id)
+        return ANY_DIRECTORY if voter is None else voter.directory_id
+
     def _heard(self, envelope: Envelope, response: Any) -> None:
-        """The answer to an envelope becomes an envelope back. Who refuses as a whole has not understood."""
+        """The answer to an envelope becomes an envelope back. Who refuses has not understood."""
         if response is None or response.error_code or not response.topics:
+            self._note_refusal(envelope.target, NOBODY if response is None else response.error_code)
             return
         told = response.topics[0].partitions[0]
+        self._learn(response)
+        self._note_refusal(envelope.target, told.error_code)
+        if told.error_code in _NOT_UNDERSTOOD:
+            return
         answer: Any
         match envelope.message:
             case Vote(pre_vote=pre_vote):
@@ -142,6 +174,29 @@ class QuorumTalk:
                 return
         self._metadata.deliver(Envelope(envelope.target, envelope.source, answer))
 
+    def _refused(self, node_id: int, code: int) -> None:
+        """Nothing was said about the log. Who has never followed anybody there has come to the wrong house."""
+        self._note_refusal(node_id, code)
+        at = self.addresses.find(node_id)
+        if code == errors.INCONSISTENT_CLUSTER_ID and not self._metadata.raft.is_voter and at is not None:
+            self._hopeless(
+                f"{at.host}:{at.port} belongs to another cluster than this node, whose directories were formatted "
+                f"for {self._cluster_id}. Nothing was changed: give the address of this cluster's voters, or format "
+                "an empty directory with that cluster's id"
+            )
+
+    def _note_refusal(self, node_id: int, code: int) -> None:
+        """Who does not belong to this quorum is told of in the diary, once."""
+        sentence = _DISAGREEMENTS.get(code, "").format(node_id=node_id)
+        if sentence and sentence != self._complained:
+            self._complained = sentence
+            self._say("quorum", sentence)
+
+    def _learn(self, response: Any) -> None:
+        """Where nodes are that a response speaks of."""
+        for one in response.node_endpoints:
+            self.addresses.learn(one.node_id, one.host, one.port)
+
     # ---- copying the log ----
 
     def _ask_for_more(self, now_ms: int) -> None:
@@ -149,11 +204,21 @@ class QuorumTalk:
         if question is None or now_ms < self._ask_from_ms or self._stopped:
             return
         leader = self._metadata.leader_id
+        if leader == NOBODY:
+            if self._asked is not None or (somebody := self._next_to_ask()) is None:
+                return
+            leader = somebody
         if self._asked == (leader, question.epoch):
             return
         self._asked = asked = (leader, question.epoch)
         request = wire.fetch_request(self._cluster_id, question)
         self._transport.ask(leader, "metadata", request, lambda response: self._told(asked, response))
+
+    def _next_to_ask(self) -> int | None:
+        """Whoever may know the leader, in turn."""
+        candidates = self.addresses.to_ask()
+        self._next_seed += 1
+        return candidates[self._next_seed % len(candidates)] if candidates else None
 
     def _told(self, asked: tuple[int, int], response: Any) -> None:
         if self._asked != asked:
@@ -163,9 +228,12 @@ class QuorumTalk:
         if reply is None or reply.error:
             self._ask_from_ms = self._clock() + _AGAIN_MS
         if reply is None:
+            self._refused(asked[0], NOBODY if response is None else response.error_code)
             return
-        if reply.error and reply.epoch > self._metadata.epoch and reply.leader_id != NOBODY:
-            self._metadata.deliver(Envelope(reply.leader_id, self._metadata.raft.node_id, BeginEpoch(reply.epoch)))
+        self._learn(response)
+        lost = self._metadata.leader_id == NOBODY
+        if lost or (reply.error and reply.epoch > self._metadata.epoch and reply.leader_id != NOBODY):
+            self._metadata.told(reply.leader_id, reply.epoch)
         elif reply.snapshot is not None:
             self._asked = asked
             self._snapshot = _Download(reply.snapshot, asked)
@@ -215,20 +283,55 @@ class QuorumTalk:
         code, asked = self._checked(body)
         if asked is None:
             return wire.vote_response(code)
-        vote = Vote(asked.replica_epoch, asked.last_offset_epoch, asked.last_offset, asked.pre_vote)
+        code = self._voter_error(body.voter_id, asked.voter_directory_id) or self._candidate_error(asked.replica_id)
+        if code:
+            return wire.vote_response(code, self._leading, False, self._leader_at)
+        vote = Vote(
+            asked.replica_epoch,
+            asked.last_offset_epoch,
+            asked.last_offset,
+            asked.pre_vote,
+            asked.replica_directory_id,
+        )
         answer = self._converse(asked.replica_id, vote)
         granted = isinstance(answer, VoteAnswer) and answer.granted
-        return wire.vote_response(errors.NONE, (self._metadata.leader_id, self._metadata.epoch), granted)
+        return wire.vote_response(errors.NONE, self._leading, granted, self._leader_at)
+
+    @property
+    def _leading(self) -> tuple[int, int]:
+        return self._metadata.leader_id, self._metadata.epoch
+
+    @property
+    def _leader_at(self) -> Address | None:
+        """Where the leader is reached."""
+        leader = self._metadata.leader_id
+        return None if leader == NOBODY else self.addresses.of_controller(leader)
+
+    def _voter_error(self, node_id: int, directory_id: bytes) -> int:
+        """Whether somebody else is meant: another node, or this one with a directory it does not have (any more)."""
+        raft = self._metadata.raft
+        same = node_id in (NOBODY, raft.node_id) and directory_id in (ANY_DIRECTORY, raft.directory_id)
+        return errors.NONE if same or raft.directory_id == ANY_DIRECTORY else errors.INVALID_VOTER_KEY
+
+    def _candidate_error(self, node_id: int) -> int:
+        """Where the settings name the voters, those of all must say the same."""
+        metadata = self._metadata
+        if metadata.voters.are_in_the_log or not len(metadata.raft.voter_set) or node_id in metadata.raft.voter_set:
+            return errors.NONE
+        self._note_refusal(node_id, errors.INCONSISTENT_VOTER_SET)
+        return errors.INCONSISTENT_VOTER_SET
 
     def begin(self, body: Any) -> Message:
         """Answer a BeginQuorumEpochRequest."""
         code, asked = self._checked(body)
         if asked is None:
             return wire.begin_response(code)
-        code = self._epoch_error(asked.leader_epoch)
+        code = self._voter_error(body.voter_id, asked.voter_directory_id) or self._epoch_error(asked.leader_epoch)
         if not code:
+            if body.leader_endpoints:
+                self.addresses.learn(asked.leader_id, body.leader_endpoints[0].host, body.leader_endpoints[0].port)
             self._converse(asked.leader_id, BeginEpoch(asked.leader_epoch))
-        return wire.begin_response(code, (self._metadata.leader_id, self._metadata.epoch))
+        return wire.begin_response(code, self._leading, self._leader_at)
 
     def end(self, body: Any) -> Message:
         """Answer an EndQuorumEpochRequest."""
@@ -239,7 +342,7 @@ class QuorumTalk:
         if not code:
             named = [one.candidate_id for one in asked.preferred_candidates] or asked.preferred_successors
             self._converse(asked.leader_id, EndEpoch(asked.leader_epoch, tuple(named)))
-        return wire.end_response(code, (self._metadata.leader_id, self._metadata.epoch))
+        return wire.end_response(code, self._leading, self._leader_at)
 
     def _checked(self, body: Any) -> tuple[int, Any]:
         """What is asked of the one log there is; or an error code and None."""
@@ -274,10 +377,11 @@ class QuorumTalk:
             asked.fetch_offset,
             asked.last_fetched_epoch,
             asked.high_watermark if 0 <= asked.high_watermark < 1 << 62 else _NOTHING_YET,
+            asked.replica_directory_id,
         )
         reply = self._metadata.answer(question)
         if _is_news(reply, question) or body.max_wait_ms <= 0:
-            return wire.fetch_response(reply)
+            return wire.fetch_response(reply, self._leader_at)
         self._waiting.append(_Waiting(request, question, now_ms + body.max_wait_ms))
         return None
 
@@ -290,7 +394,8 @@ class QuorumTalk:
             if not self._has_news_for(one.question) and now_ms < one.deadline_ms:
                 self._waiting.append(one)
             else:
-                self._reply(one.request, wire.fetch_response(self._metadata.answer(one.question)))
+                answer = self._metadata.answer(one.question)
+                self._reply(one.request, wire.fetch_response(answer, self._leader_at))
 
     def _has_news_for(self, question: Question) -> bool:
         metadata = self._metadata

@@ -1,60 +1,77 @@
 """The messages of the metadata quorum, made and read: Vote, BeginQuorumEpoch, EndQuorumEpoch, Fetch, FetchSnapshot.
 
-Every one of them is about the one partition of `__cluster_metadata`. `told` is (leader, epoch) as the sender knows it.
+Every one of them is about the one partition of `__cluster_metadata`. `told` is (leader, epoch) as the sender knows it,
+`at` where that leader is reached.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from logctl.engine.broker.metadata_copying import Parting, Question, Reply
 from logctl.engine.broker.metadata_snapshots import SnapshotId, SnapshotReading
 from logctl.engine.broker.metadata_store import TOPIC, TOPIC_ID
-from logctl.engine.quorum.messages import NOBODY, Vote
+from logctl.engine.quorum.messages import Vote
+from logctl.engine.quorum.voters import ANY_DIRECTORY, Address
 from logctl.wire import errors
 from logctl.wire.schema import Message
 
 SNAPSHOT_PORTION_BYTES: Final = 1 << 20
 _FETCH_WAIT_MS: Final = 500
 _FETCH_BYTES: Final = 8 << 20
-_UNKNOWN: Final = (NOBODY, -1)
 
 
-def vote_response(code: int, told: tuple[int, int] = _UNKNOWN, granted: bool = False) -> Message:
-    from logctl.wire.messages.vote import VoteResponse, VoteResponsePartitionData, VoteResponseTopicData
+def vote_response(
+    code: int, told: tuple[int, int] | None = None, granted: bool = False, at: Address | None = None
+) -> Message:
+    """Without `told` the code is about the whole request."""
+    from logctl.wire.messages.vote import (
+        NodeEndpoint,
+        VoteResponse,
+        VoteResponsePartitionData,
+        VoteResponseTopicData,
+    )
 
-    if code:
+    if told is None:
         return VoteResponse(error_code=code)
-    partition = VoteResponsePartitionData(0, errors.NONE, *told, granted)
-    return VoteResponse(topics=[VoteResponseTopicData(TOPIC, [partition])])
+    partition = VoteResponsePartitionData(0, code, *told, granted)
+    endpoints = [NodeEndpoint(told[0], at.host, at.port)] if at is not None else []
+    return VoteResponse(topics=[VoteResponseTopicData(TOPIC, [partition])], node_endpoints=endpoints)
 
 
-def begin_response(code: int, told: tuple[int, int] | None = None) -> Message:
+def begin_response(code: int, told: tuple[int, int] | None = None, at: Address | None = None) -> Message:
     """Without `told` the code is about the whole request."""
     from logctl.wire.messages.begin_quorum_epoch import (
         BeginQuorumEpochResponse,
         BeginQuorumEpochResponsePartitionData,
         BeginQuorumEpochResponseTopicData,
+        NodeEndpoint,
     )
 
     if told is None:
         return BeginQuorumEpochResponse(error_code=code)
     partition = BeginQuorumEpochResponsePartitionData(0, code, *told)
-    return BeginQuorumEpochResponse(topics=[BeginQuorumEpochResponseTopicData(TOPIC, [partition])])
+    endpoints = [NodeEndpoint(told[0], at.host, at.port)] if at is not None else []
+    topics = [BeginQuorumEpochResponseTopicData(TOPIC, [partition])]
+    return BeginQuorumEpochResponse(topics=topics, node_endpoints=endpoints)
 
 
-def end_response(code: int, told: tuple[int, int] | None = None) -> Message:
+def end_response(code: int, told: tuple[int, int] | None = None, at: Address | None = None) -> Message:
     """Without `told` the code is about the whole request."""
     from logctl.wire.messages.end_quorum_epoch import (
         EndQuorumEpochResponse,
         EndQuorumEpochResponsePartitionData,
         EndQuorumEpochResponseTopicData,
+        NodeEndpoint,
     )
 
     if told is None:
         return EndQuorumEpochResponse(error_code=code)
     partition = EndQuorumEpochResponsePartitionData(0, code, *told)
-    return EndQuorumEpochResponse(topics=[EndQuorumEpochResponseTopicData(TOPIC, [partition])])
+    endpoints = [NodeEndpoint(told[0], at.host, at.port)] if at is not None else []
+    topics = [EndQuorumEpochResponseTopicData(TOPIC, [partition])]
+    return EndQuorumEpochResponse(topics=topics, node_endpoints=endpoints)
 
 
 def snapshot_response(
@@ -85,13 +102,17 @@ def snapshot_response(
     return FetchSnapshotResponse(topics=[FetchSnapshotResponseTopicSnapshot(TOPIC, [partition])])
 
 
-def vote_request(cluster_id: str, source: int, target: int, vote: Vote) -> Message:
+def vote_request(
+    cluster_id: str, source: int, target: int, vote: Vote, target_directory: bytes = ANY_DIRECTORY
+) -> Message:
     from logctl.wire.messages.vote import VoteRequest, VoteRequestPartitionData, VoteRequestTopicData
 
     asked = VoteRequestPartitionData(
         partition_index=0,
         replica_epoch=vote.epoch,
         replica_id=source,
+        replica_directory_id=vote.directory_id,
+        voter_directory_id=target_directory,
         last_offset_epoch=vote.last_epoch,
         last_offset=vote.last_offset,
         pre_vote=vote.pre_vote,
@@ -99,23 +120,46 @@ def vote_request(cluster_id: str, source: int, target: int, vote: Vote) -> Messa
     return VoteRequest(cluster_id=cluster_id, voter_id=target, topics=[VoteRequestTopicData(TOPIC, [asked])])
 
 
-def begin_request(cluster_id: str, source: int, target: int, epoch: int) -> Message:
+def begin_request(
+    cluster_id: str,
+    source: int,
+    target: int,
+    epoch: int,
+    target_directory: bytes = ANY_DIRECTORY,
+    own: tuple[Address, ...] = (),
+) -> Message:
+    """`own`: where the leader is reached."""
     from logctl.wire.messages.begin_quorum_epoch import (
         BeginQuorumEpochRequest,
         BeginQuorumEpochRequestPartitionData,
         BeginQuorumEpochRequestTopicData,
+        LeaderEndpoint,
     )
 
-    told = BeginQuorumEpochRequestPartitionData(partition_index=0, leader_id=source, leader_epoch=epoch)
-    topics = [BeginQuorumEpochRequestTopicData(TOPIC, [told])]
-    return BeginQuorumEpochRequest(cluster_id=cluster_id, voter_id=target, topics=topics)
+    told = BeginQuorumEpochRequestPartitionData(
+        partition_index=0, voter_directory_id=target_directory, leader_id=source, leader_epoch=epoch
+    )
+    return BeginQuorumEpochRequest(
+        cluster_id=cluster_id,
+        voter_id=target,
+        topics=[BeginQuorumEpochRequestTopicData(TOPIC, [told])],
+        leader_endpoints=[LeaderEndpoint(*one) for one in own],
+    )
 
 
-def end_request(cluster_id: str, source: int, epoch: int, successors: tuple[int, ...]) -> Message:
+def end_request(
+    cluster_id: str,
+    source: int,
+    epoch: int,
+    successors: tuple[int, ...],
+    directory_of: Callable[[int], bytes] = lambda node_id: ANY_DIRECTORY,
+    own: tuple[Address, ...] = (),
+) -> Message:
     from logctl.wire.messages.end_quorum_epoch import (
         EndQuorumEpochRequest,
         EndQuorumEpochRequestPartitionData,
         EndQuorumEpochRequestTopicData,
+        LeaderEndpoint,
         ReplicaInfo,
     )
 
@@ -124,9 +168,13 @@ def end_request(cluster_id: str, source: int, epoch: int, successors: tuple[int,
         leader_id=source,
         leader_epoch=epoch,
         preferred_successors=list(successors),
-        preferred_candidates=[ReplicaInfo(candidate_id=voter) for voter in successors],
+        preferred_candidates=[ReplicaInfo(voter, directory_of(voter)) for voter in successors],
     )
-    return EndQuorumEpochRequest(cluster_id=cluster_id, topics=[EndQuorumEpochRequestTopicData(TOPIC, [told])])
+    return EndQuorumEpochRequest(
+        cluster_id=cluster_id,
+        topics=[EndQuorumEpochRequestTopicData(TOPIC, [told])],
+        leader_endpoints=[LeaderEndpoint(*one) for one in own],
+    )
 
 
 def fetch_request(cluster_id: str, question: Question) -> Message:
@@ -138,6 +186,7 @@ def fetch_request(cluster_id: str, question: Question) -> Message:
         fetch_offset=question.offset,
         last_fetched_epoch=question.last_epoch,
         partition_max_bytes=_FETCH_BYTES,
+        replica_directory_id=question.directory_id,
         high_watermark=question.high_watermark,
     )
     return FetchRequest(
@@ -150,12 +199,13 @@ def fetch_request(cluster_id: str, question: Question) -> Message:
     )
 
 
-def fetch_response(reply: Reply) -> Message:
+def fetch_response(reply: Reply, at: Address | None = None) -> Message:
     from logctl.wire.messages.fetch import (
         EpochEndOffset,
         FetchableTopicResponse,
         FetchResponse,
         LeaderIdAndEpoch,
+        NodeEndpoint,
         PartitionData,
     )
     from logctl.wire.messages.fetch import SnapshotId as SnapshotNamed
@@ -173,7 +223,10 @@ def fetch_response(reply: Reply) -> Message:
         aborted_transactions=None,
         records=reply.records,
     )
-    return FetchResponse(responses=[FetchableTopicResponse(TOPIC, TOPIC_ID, [told])])
+    endpoints = [NodeEndpoint(reply.leader_id, at.host, at.port)] if reply.error and at is not None else []
+    return FetchResponse(
+        responses=[FetchableTopicResponse(TOPIC, TOPIC_ID, [told])], node_endpoints=endpoints
+    )
 
 
 def reply_in(response: Any) -> Reply | None:

@@ -1,58 +1,90 @@
-"""Voters that the metadata log itself names (kraft.version 1, KIP-853), as far as a quorum of one needs them.
+"""What the metadata log's control records say about its voters, read and written (KIP-853).
 
-Apache Kafka formats a single node so by default (`kafka-storage format --standalone`): a snapshot at offset 0, and then
-the first batch of the log, hold a KRaftVersion and a Voters record. They are kept as they are and repeated at the head
-of every snapshot, so that the directory can be handed back. Voters that come and go are not served: a log that names
-others than this node is not for us.
+A snapshot at offset 0 (as `kafka-storage format --standalone` makes it), the first batch of a log, and every change of
+the voters hold a KRaftVersion and a Voters record, or the latter alone. They are repeated at the head of every
+snapshot.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
-from logctl.engine.broker.metadata_records import ControlRecord
+from logctl.engine.broker.metadata_records import Batch, ControlRecord
+from logctl.engine.quorum.voters import Address, Standing, Voter, VoterHistory, VoterSet
 from logctl.wire.records import CONTROL_KRAFT_VERSION, CONTROL_KRAFT_VOTERS
 from logctl.wire.stored.framing import UnknownRecord
 
 NEWEST_KRAFT_VERSION: Final = 1
 
 
-class Voters(NamedTuple):
-    """`version` and `named` are the newest KRaftVersionRecord and VotersRecord, None where there is none."""
+def version_control(kraft_version: int) -> ControlRecord:
+    from logctl.wire.stored.k_raft_version_record import KRaftVersionRecord
 
-    version: Any = None
-    named: Any = None
+    return ControlRecord(CONTROL_KRAFT_VERSION, KRaftVersionRecord(kraft_version=kraft_version))
 
-    @property
-    def are_in_the_log(self) -> bool:
-        return self.version is not None and self.version.kraft_version > 0
 
-    def after(self, controls: Iterable[ControlRecord]) -> Voters:
-        """What holds behind these control records."""
-        voters = self
-        for kind, message in controls:
-            if kind == CONTROL_KRAFT_VERSION:
-                voters = voters._replace(version=message)
-            elif kind == CONTROL_KRAFT_VOTERS:
-                voters = voters._replace(named=message)
-        return voters
+def voters_control(voters: VoterSet) -> ControlRecord:
+    from logctl.wire.stored import voters_record as stored
 
-    def controls(self) -> list[ControlRecord]:
-        """The records that say the same; none for voters by configuration."""
-        if not self.are_in_the_log:
-            return []
-        version = ControlRecord(CONTROL_KRAFT_VERSION, self.version)
-        return [version, ControlRecord(CONTROL_KRAFT_VOTERS, self.named)] if self.named is not None else [version]
+    named = [
+        stored.Voter(
+            voter_id=one.node_id,
+            voter_directory_id=one.directory_id,
+            endpoints=[stored.Endpoint(*address) for address in one.addresses],
+            kraft_version_feature=stored.KRaftVersionFeature(one.lowest, one.highest),
+        )
+        for one in voters
+    ]
+    return ControlRecord(CONTROL_KRAFT_VOTERS, stored.VotersRecord(voters=named))
 
-    def objection(self, node_id: int) -> str | None:
-        """Why a node that is alone cannot lead by this; None when it can."""
-        if not self.are_in_the_log or self.named is None:
-            return None
-        ids = sorted(voter.voter_id for voter in self.named.voters)
-        if ids == [node_id]:
-            return None
-        return f"its voters are {', '.join(map(str, ids))}, and this version runs a quorum of node {node_id} alone"
+
+def controls_of(standing: Standing) -> list[ControlRecord]:
+    """The records that say the same; none for voters by configuration."""
+    if not standing.kraft_version:
+        return []
+    named = [voters_control(standing.voters)] if standing.voters is not None else []
+    return [version_control(standing.kraft_version), *named]
+
+
+def voters_in(record: Any) -> VoterSet:
+    """The set that a VotersRecord names."""
+    return VoterSet(
+        Voter(
+            one.voter_id,
+            one.voter_directory_id,
+            tuple(Address(at.name, at.host, at.port) for at in one.endpoints),
+            one.kraft_version_feature.min_supported_version,
+            one.kraft_version_feature.max_supported_version,
+        )
+        for one in record.voters
+    )
+
+
+def note_controls(history: VoterHistory, first_offset: int, controls: Iterable[ControlRecord]) -> bool:
+    """Write down what control records at `first_offset` and behind say; whether it was about voters."""
+    noted = False
+    for offset, (kind, message) in enumerate(controls, first_offset):
+        if kind == CONTROL_KRAFT_VERSION:
+            history.add(offset, kraft_version=message.kraft_version)
+        elif kind == CONTROL_KRAFT_VOTERS:
+            history.add(offset, voters=voters_in(message))
+        else:
+            continue
+        noted = True
+    return noted
+
+
+def note_batch(history: VoterHistory, batch: Batch) -> bool:
+    """The same for a batch of the log."""
+    return bool(batch.controls) and note_controls(history, batch.header.base_offset, batch.controls)
+
+
+def note_snapshot(history: VoterHistory, end_offset: int, controls: Iterable[ControlRecord]) -> None:
+    """All that is known is what a snapshot says, which reaches up to `end_offset`."""
+    found = VoterHistory()
+    note_controls(found, end_offset - 1, controls)
+    history.begin_from(found.newest._replace(offset=end_offset - 1))
 
 
 def control_objection(control: ControlRecord) -> str | None:

@@ -22,6 +22,7 @@ class Vote(NamedTuple):
     last_epoch: int
     last_offset: int
     pre_vote: bool = False
+    directory_id: bytes = bytes(16)  # where the candidate keeps its log; zeros: not told
 
 
 class VoteAnswer(NamedTuple):

@@ -16,8 +16,14 @@ own epoch (older records are committed by the ones behind them). What makes it l
 that a voter that was cut off does not unseat a leader that works, and a leader that resigns when the majority stops
 fetching from it.
 
-Sources: KIP-595 (Raft for Kafka), KIP-996 (pre-vote). Not here: changing the voters (KIP-853), and moving the records
-themselves; whoever fetches and serves them reports here.
+Who votes may change (KIP-853): the owner tells with `voters_changed` what the newest set in its log is, committed or
+not, and everything counts by that. A node that is not in it is an *observer*: it follows whoever leads and never
+stands; when it loses sight of the leader it says so by following nobody, and its owner asks around (`told`). It votes
+when it is asked, because a candidate may know of a set that this log does not hold yet; whose votes count is for the
+candidate to say. A leader that is voted out leads on until that is committed, without counting itself.
+
+Sources: KIP-595 (Raft for Kafka), KIP-996 (pre-vote), KIP-853. Moving the records is not here; whoever fetches and
+serves them reports.
 """
 
 from __future__ import annotations
@@ -31,6 +37,7 @@ from logctl.engine.quorum.majority import Outcome, committed_offset, majority, o
 from logctl.engine.quorum.messages import BeginEpoch, BeginEpochAnswer, EndEpoch, Envelope, Message, Vote, VoteAnswer
 from logctl.engine.quorum.roles import (
     NEXT,
+    OBSERVERS_KEPT,
     Candidate,
     Follower,
     Leader,
@@ -40,6 +47,7 @@ from logctl.engine.quorum.roles import (
     Role,
     Unattached,
 )
+from logctl.engine.quorum.voters import ANY_DIRECTORY, VoterSet
 
 _SOON_MS: Final = 100
 """So long at most until a voter asks for votes that knows of the leader's end: not all of them at once."""
@@ -70,11 +78,11 @@ class Timing(NamedTuple):
 
 
 class LeaderChange(NamedTuple):
-    """The first thing a leader appends: who leads, who may vote, who voted for it."""
+    """The first thing a leader appends: who leads, who may vote, who of them voted for it."""
 
     leader_id: int
     epoch: int
-    voters: tuple[int, ...]
+    voters: VoterSet
     granting: tuple[int, ...]
 
 
@@ -93,27 +101,30 @@ class Ready:
 
 
 class RaftNode:
-    """One voter. See the theory above."""
+    """One voter, or one that only follows. See the theory above."""
 
     def __init__(
         self,
         node_id: int,
-        voters: tuple[int, ...],
+        voters: VoterSet,
         log: LogView,
         state: ElectionState,
         jitter: Callable[[int], int],
         timing: Timing | None = None,
+        directory_id: bytes = ANY_DIRECTORY,
     ) -> None:
-        """`jitter(n)` answers a number from 0 to n - 1. `state` is what was read from disk."""
-        assert node_id in voters
+        """`jitter(n)` answers a number from 0 to n - 1. `state` is what was read from disk. `directory_id`: where this
+        node keeps its log, and so votes from."""
         self.node_id = node_id
-        self.voters = voters
+        self.directory_id = directory_id
+        self.voter_set = voters
         self.log = log
         self.timing = timing or Timing()
         self.epoch = state.epoch
         self.high_watermark: int | None = None
         self.role: Role = Unattached(0, state.voted_id)
         self._saved = state
+        self._voted_directory = state.voted_directory_id
         self._jitter = jitter
         self._ready = Ready()
 
@@ -122,7 +133,7 @@ class RaftNode:
     def start(self, now_ms: int) -> None:
         """Take up work after a restart. A voter that led when it stopped leads that epoch no more."""
         saved = self._saved
-        if len(self.voters) == 1:
+        if self.is_alone:
             self._stand(now_ms)
         elif saved.leader_id == self.node_id:
             self.role = Resigned(self._election_deadline(now_ms), saved.voted_id)
@@ -160,19 +171,72 @@ class RaftNode:
             case _:
                 assert_never(message)
 
+    def told(self, leader_id: int, epoch: int, now_ms: int) -> None:
+        """Somebody who was asked for the log says who leads (NOBODY: not known), and in which epoch."""
+        self.step(Envelope(leader_id, self.node_id, BeginEpochAnswer(epoch, leader_id)), now_ms)
+
+    def voters_changed(self, voters: VoterSet, now_ms: int) -> None:
+        """The newest set in the log is another one than before."""
+        self.voter_set = voters
+        role = self.role
+        if isinstance(role, Leader):
+            self._recount(role, now_ms)
+        elif isinstance(role, Prospective | Candidate) and not self.is_voter:
+            self._lose_sight(now_ms)
+
+    def _recount(self, leader: Leader, now_ms: int) -> None:
+        """Who came to vote has fetched before; who went goes on fetching."""
+        known = {(voter, ANY_DIRECTORY): progress for voter, progress in leader.progress.items()} | leader.observers
+        leader.progress = {}
+        for voter in self.voter_set:
+            if voter.node_id != self.node_id:
+                found = known.get((voter.node_id, voter.directory_id)) or known.get((voter.node_id, ANY_DIRECTORY))
+                leader.observers.pop((voter.node_id, voter.directory_id), None)
+                leader.progress[voter.node_id] = found or Progress(0, now_ms)
+        self._commit(leader)
+
     def tick(self, now_ms: int) -> None:
         """Time has passed."""
         if now_ms < self.role.deadline_ms:
             return
         if isinstance(self.role, Leader):
             self._check_majority(self.role, now_ms)
-        else:
+        elif self.is_voter:
             self._ask_first(now_ms)
+        elif isinstance(self.role, Unattached):
+            self.role.deadline_ms = self._election_deadline(now_ms)
+        else:
+            self._lose_sight(now_ms)
+
+    def _lose_sight(self, now_ms: int) -> None:
+        """An observer does not stand: it follows nobody until it is told whom."""
+        role = Unattached(self._election_deadline(now_ms), self._voted_id)
+        self._become(role, f"does not hear of a leader after epoch {self.epoch}")
 
     @property
     def deadline_ms(self) -> int | None:
         """When `tick` has something to do; None for a leader without other voters, whom time cannot unseat."""
-        return None if self.is_leader and len(self.voters) == 1 else self.role.deadline_ms
+        return None if self.is_leader and self.is_alone else self.role.deadline_ms
+
+    @property
+    def voters(self) -> tuple[int, ...]:
+        """Their ids, ascending."""
+        return self.voter_set.ids
+
+    @property
+    def is_voter(self) -> bool:
+        return self.voter_set.has(self.node_id, self.directory_id)
+
+    @property
+    def is_alone(self) -> bool:
+        """The only voter."""
+        return self.voter_set.ids == (self.node_id,) and self.is_voter
+
+    @property
+    def has_committed(self) -> bool:
+        """Leader: something of its own epoch is committed, so it knows all that was committed before."""
+        role = self.role
+        return isinstance(role, Leader) and (self.high_watermark or 0) > role.epoch_start
 
     @property
     def is_leader(self) -> bool:
@@ -190,18 +254,33 @@ class RaftNode:
         if isinstance(self.role, Leader):
             self._commit(self.role)
 
-    def follower_fetched(self, voter: int, offset: int, now_ms: int) -> None:
-        """Leader: a voter asks for records from `offset` on, so it has everything below on disk."""
-        if not isinstance(self.role, Leader) or voter not in self.role.progress:
+    def follower_fetched(
+        self, node_id: int, offset: int, now_ms: int, directory_id: bytes = ANY_DIRECTORY
+    ) -> None:
+        """Leader: a node asks for records from `offset` on, so it has everything below on disk."""
+        role = self.role
+        if not isinstance(role, Leader) or node_id < 0 or node_id == self.node_id:
             return
-        last, end = self.role.progress[voter], self.log.end_offset
-        caught_up_ms = last.caught_up_ms
+        votes = self.voter_set.has(node_id, directory_id)
+        last = role.progress[node_id] if votes else role.observers.pop((node_id, directory_id), Progress(0, now_ms))
+        end, caught_up_ms = self.log.end_offset, last.caught_up_ms
         if offset >= end:
             caught_up_ms = now_ms
         elif 0 <= last.leader_end <= offset:
             caught_up_ms = max(caught_up_ms, last.fetched_ms)
-        self.role.progress[voter] = Progress(offset, now_ms, True, end, caught_up_ms)
-        self._commit(self.role)
+        progress = Progress(offset, now_ms, True, end, caught_up_ms)
+        if votes:
+            role.progress[node_id] = progress
+            self._commit(role)
+        else:
+            role.observers[node_id, directory_id] = progress
+            while len(role.observers) > OBSERVERS_KEPT:
+                del role.observers[next(iter(role.observers))]
+
+    def observers(self, now_ms: int, within_ms: int) -> dict[tuple[int, bytes], Progress]:
+        """Leader: who has fetched lately without a vote, by node and directory."""
+        found = self.role.observers if isinstance(self.role, Leader) else {}
+        return {who: seen for who, seen in found.items() if now_ms - seen.fetched_ms <= within_ms}
 
     def progress_of(self, voter: int) -> Progress | None:
         """Leader: how far another voter has got; None when it has not fetched in this epoch."""
@@ -270,7 +349,7 @@ class RaftNode:
 
     def _ask_first(self, now_ms: int) -> None:
         """Nobody leads, or not any more: find out whether an election could be won before calling one."""
-        if len(self.voters) == 1:
+        if self.is_alone:
             self._stand(now_ms)
             return
         role = Prospective(self._election_deadline(now_ms), self._voted_id, self.leader_id, granted={self.node_id})
@@ -280,6 +359,7 @@ class RaftNode:
 
     def _stand(self, now_ms: int) -> None:
         self._enter(self.epoch + 1)
+        self._voted_directory = self._own_directory
         role = Candidate(self._election_deadline(now_ms), self.node_id, granted={self.node_id})
         self._become(role, f"stands for election in epoch {self.epoch}")
         for voter in self._others():
@@ -294,7 +374,7 @@ class RaftNode:
             f"leads epoch {self.epoch} from offset {start}",
         )
         self._ready.leader_change = LeaderChange(
-            self.node_id, self.epoch, self.voters, tuple(sorted(candidate.granted))
+            self.node_id, self.epoch, self.voter_set, tuple(sorted(candidate.granted))
         )
         for voter in progress:
             self._send(voter, BeginEpoch(self.epoch))
@@ -302,12 +382,17 @@ class RaftNode:
     # ---- votes ----
 
     def _answer_vote(self, source: int, vote: Vote, now_ms: int) -> None:
-        granted = vote.epoch == self.epoch and source in self.voters and self._would_grant(source, vote)
+        granted = vote.epoch == self.epoch and self._may_stand(source) and self._would_grant(source, vote)
         if granted and not vote.pre_vote:
+            self._voted_directory = vote.directory_id
             self._become(
                 Unattached(self._election_deadline(now_ms), source), f"votes for node {source} in epoch {self.epoch}"
             )
         self._send(source, VoteAnswer(self.epoch, self.leader_id, granted, vote.pre_vote))
+
+    def _may_stand(self, source: int) -> bool:
+        """Where directories are known the log names the voters, and the candidate's may be ahead of this one."""
+        return source in self.voter_set or all(voter.directory_id != ANY_DIRECTORY for voter in self.voter_set)
 
     def _would_grant(self, source: int, vote: Vote) -> bool:
         long_enough = (vote.last_epoch, vote.last_offset) >= (self.log.last_epoch, self.log.end_offset)
@@ -317,15 +402,15 @@ class RaftNode:
             case Follower(has_fetched=has_fetched):
                 return vote.pre_vote and not has_fetched and long_enough
             case Unattached(voted_id=voted_id) | Prospective(voted_id=voted_id, leader_id=-1):
-                free = vote.pre_vote or voted_id in (NOBODY, source)
-                return free and long_enough
+                again = voted_id == source and vote.directory_id == self._voted_directory
+                return (vote.pre_vote or voted_id == NOBODY or again) and long_enough
             case _:
                 return vote.pre_vote and long_enough
 
     def _count_vote(self, source: int, answer: VoteAnswer, now_ms: int) -> None:
         role = self.role
         expected = Prospective if answer.pre_vote else Candidate
-        if answer.epoch != self.epoch or not isinstance(role, expected) or source not in self.voters:
+        if answer.epoch != self.epoch or not isinstance(role, expected) or source not in self.voter_set:
             return
         (role.granted if answer.granted else role.rejected).add(source)
         assert isinstance(role, Prospective | Candidate)
@@ -376,7 +461,7 @@ class RaftNode:
     def _check_majority(self, leader: Leader, now_ms: int) -> None:
         """Leader: give up when a majority has not fetched for long; tell those who may not know who leads."""
         silence = self.timing.fetch_timeout_ms * 3 // 2
-        recent = 1 + sum(now_ms - progress.fetched_ms < silence for progress in leader.progress.values())
+        recent = self.is_voter + sum(now_ms - progress.fetched_ms < silence for progress in leader.progress.values())
         if recent < majority(len(self.voters)):
             silent = f"{len(self.voters) - recent} of {len(self.voters)} voters have not fetched for {silence} ms"
             role = Resigned(self._election_deadline(now_ms), self.node_id)
@@ -390,7 +475,9 @@ class RaftNode:
     # ---- what is committed ----
 
     def _commit(self, leader: Leader) -> None:
-        ends = [self.log.flushed_end, *(progress.offset for progress in leader.progress.values())]
+        ends = [progress.offset for progress in leader.progress.values()]
+        if self.is_voter:
+            ends.append(self.log.flushed_end)
         end = committed_offset(ends)
         if end > leader.epoch_start:
             self._advance(end)
@@ -403,7 +490,9 @@ class RaftNode:
     # ---- small things ----
 
     def _note_state(self) -> None:
-        state = ElectionState(self.epoch, self.leader_id, self._voted_id)
+        voted_id = self._voted_id
+        directory_id = self._voted_directory if voted_id != NOBODY else ANY_DIRECTORY
+        state = ElectionState(self.epoch, self.leader_id, voted_id, directory_id)
         if state != self._saved:
             self._saved = self._ready.state = state
 
@@ -413,7 +502,13 @@ class RaftNode:
         return NOBODY if isinstance(self.role, Leader) else self.role.voted_id
 
     def _vote(self, *, pre_vote: bool) -> Vote:
-        return Vote(self.epoch, self.log.last_epoch, self.log.end_offset, pre_vote)
+        return Vote(self.epoch, self.log.last_epoch, self.log.end_offset, pre_vote, self._own_directory)
+
+    @property
+    def _own_directory(self) -> bytes:
+        """As the voters know it: not at all where they are known by id alone."""
+        voter = self.voter_set.get(self.node_id)
+        return ANY_DIRECTORY if voter is None else voter.directory_id
 
     def _send(self, target: int, message: Message) -> None:
         self._ready.messages.append(Envelope(self.node_id, target, message))

@@ -8,8 +8,8 @@
     resigned     led this epoch until it stopped, restarted or lost touch with the majority
 
 Each role holds only what is true while it is played. `deadline_ms` is when `tick` must look again; what to do then is
-in `raft.py`. Names and transitions are Apache's (QuorumState), without observers: a node that does not vote follows
-by fetching.
+in `raft.py`. Names and transitions are Apache's (QuorumState). An observer, which has no vote, is a follower or
+unattached.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from logctl.engine.quorum.messages import NOBODY
+
+OBSERVERS_KEPT: Final = 1000
 
 
 @dataclass(slots=True)
@@ -61,11 +63,14 @@ class Progress:
 
 @dataclass(slots=True)
 class Leader:
-    """`epoch_start` is the offset of its LeaderChange record: nothing is committed before that is."""
+    """`epoch_start` is the offset of its LeaderChange record: nothing is committed before that is. `progress` is that
+    of the other voters, `observers` of those who fetch without a vote, by node and directory, who fetched last at the
+    end."""
 
     deadline_ms: int
     epoch_start: int
     progress: dict[int, Progress] = field(default_factory=dict)
+    observers: dict[tuple[int, bytes], Progress] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

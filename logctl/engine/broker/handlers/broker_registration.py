@@ -2,7 +2,8 @@
 
 Served on the listener between controllers alone. The broker is taken in fenced; heartbeats let it in. One that belongs
 to another cluster, shares a log directory with another broker, or cannot run the cluster's features is refused; while a
-broker that registered under the same id earlier is still heard of, the newcomer is told DUPLICATE_BROKER_REGISTRATION.
+broker that registered under the same id earlier is still heard of, the newcomer is told DUPLICATE_BROKER_REGISTRATION;
+the controller's own earlier life is known to be over.
 
 Not implemented: brokers that migrate off ZooKeeper.
 """
@@ -25,7 +26,8 @@ VERSIONS = (0, 4)
 
 
 def handle(broker: Broker, request: Request[BrokerRegistrationRequest], now_ms: int) -> Answer:
-    heard_of = broker.governing.sessions.lasts(request.body.broker_id, now_ms)
+    own = request.body.broker_id == broker.node_id
+    heard_of = not own and broker.governing.sessions.lasts(request.body.broker_id, now_ms)
     return answer_decided(
         broker,
         request,

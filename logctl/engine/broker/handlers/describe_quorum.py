@@ -5,9 +5,10 @@ fetched from this leader yet has end offset and times -1.
 
 Version 1 adds when each replica last was level with the leader, version 2 addresses and sentences. The one partition
 that has a quorum is __cluster_metadata-0; any other is answered with UNKNOWN_TOPIC_OR_PARTITION. A voter's addresses
-are those of its broker. Directory ids are zero, as with fixed voters in Apache Kafka.
+are those that the metadata log names, or, where voters are fixed, those of its broker; directory ids are zero then, as
+in Apache Kafka. An observer is told of while its last fetch is not older than five minutes.
 
-Not implemented: observers, of which there are none yet.
+Not implemented: nothing.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ from logctl.wire.messages.describe_quorum import (
 
 if TYPE_CHECKING:
     from logctl.engine.broker.broker import Broker
+    from logctl.engine.quorum.roles import Progress
+    from logctl.engine.quorum.voters import Voter
 
 API_KEY = 55
 VERSIONS = (0, 2)
 
 TOPIC: Final = "__cluster_metadata"
+OBSERVED_MS: Final = 300_000
 
 
 def handle(broker: Broker, request: Request[DescribeQuorumRequest], now_ms: int) -> DescribeQuorumResponse:
@@ -66,34 +70,56 @@ def _partition(
         leader_epoch=status.leader_epoch,
         high_watermark=status.high_watermark,
         current_voters=[_voter(broker, voter, now_ms) for voter in status.voters],
+        observers=_observers(broker, now_ms),
     )
 
 
-def _voter(broker: Broker, voter: int, now_ms: int) -> ReplicaState:
+def _voter(broker: Broker, voter: Voter, now_ms: int) -> ReplicaState:
+    if voter.node_id == broker.node_id:
+        return _own(broker, voter.directory_id, now_ms)
+    return _state(voter.node_id, voter.directory_id, broker.metadata.raft.progress_of(voter.node_id))
+
+
+def _observers(broker: Broker, now_ms: int) -> list[ReplicaState]:
+    """Whoever fetches without a vote; the leader itself while it is on its way out."""
+    raft = broker.metadata.raft
+    found = [_state(*who, seen) for who, seen in sorted(raft.observers(now_ms, OBSERVED_MS).items())]
+    return found if raft.is_voter else [_own(broker, raft.directory_id, now_ms), *found]
+
+
+def _own(broker: Broker, directory_id: bytes, now_ms: int) -> ReplicaState:
     """A leader is level with itself at any time."""
-    metadata = broker.metadata
-    if voter == broker.node_id:
-        return ReplicaState(
-            replica_id=voter,
-            log_end_offset=metadata.describe().log_end_offset,
-            last_fetch_timestamp=now_ms,
-            last_caught_up_timestamp=now_ms,
-        )
-    progress = metadata.raft.progress_of(voter)
-    if progress is None:
-        return ReplicaState(replica_id=voter, log_end_offset=-1)
     return ReplicaState(
-        replica_id=voter,
-        log_end_offset=progress.offset,
-        last_fetch_timestamp=progress.fetched_ms,
-        last_caught_up_timestamp=progress.caught_up_ms,
+        replica_id=broker.node_id,
+        replica_directory_id=directory_id,
+        log_end_offset=broker.metadata.log_end,
+        last_fetch_timestamp=now_ms,
+        last_caught_up_timestamp=now_ms,
+    )
+
+
+def _state(node_id: int, directory_id: bytes, seen: Progress | None) -> ReplicaState:
+    if seen is None:
+        return ReplicaState(replica_id=node_id, replica_directory_id=directory_id, log_end_offset=-1)
+    return ReplicaState(
+        replica_id=node_id,
+        replica_directory_id=directory_id,
+        log_end_offset=seen.offset,
+        last_fetch_timestamp=seen.fetched_ms,
+        last_caught_up_timestamp=seen.caught_up_ms,
     )
 
 
 def _nodes(broker: Broker) -> list[Node]:
-    registered = broker.metadata.image.brokers
     return [
-        Node(voter, [Listener(one.name, one.host, one.port) for one in registered[voter].endpoints])
+        Node(voter.node_id, listeners)
         for voter in broker.metadata.describe().voters
-        if voter in registered
+        if (listeners := _listeners(broker, voter))
     ]
+
+
+def _listeners(broker: Broker, voter: Voter) -> list[Listener]:
+    if voter.addresses:
+        return [Listener(*address) for address in voter.addresses]
+    registered = broker.metadata.image.brokers.get(voter.node_id)
+    return [Listener(one.name, one.host, one.port) for one in registered.endpoints] if registered else []
