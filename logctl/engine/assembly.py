@@ -14,6 +14,7 @@ from pathlib import PurePath
 from logctl.engine import dynamic_settings
 from logctl.engine.broker.addresses import INTER_BROKER, Addresses
 from logctl.engine.broker.appends import Appends
+from logctl.engine.broker.belonging import Belonging
 from logctl.engine.broker.broker import Broker
 from logctl.engine.broker.config_news import news
 from logctl.engine.broker.fetch_sessions import FetchSessions
@@ -25,6 +26,7 @@ from logctl.engine.broker.metadata_snapshot_keeping import Options
 from logctl.engine.broker.quorum_talk import QuorumTalk, Transport
 from logctl.engine.broker.replicas import Replicas
 from logctl.engine.broker.replicas import Rules as LogRules
+from logctl.engine.broker.voter_changes import VoterChanges
 from logctl.engine.broker.waiting import Waiting
 from logctl.engine.controller.brokers import start_broker, stop_broker
 from logctl.engine.controller.decision import Rules
@@ -177,6 +179,16 @@ class Assembly:
         )
         broker.join(transport, voter)
         transport.refused = broker.nobody_at
+        broker.voter_changes = VoterChanges(metadata, self.addresses, transport, self.cluster_id, self._say)
+        broker.belonging = Belonging(
+            metadata,
+            self.addresses,
+            broker.ask_controller,
+            self.cluster_id,
+            auto_join=self.settings.flag("controller.quorum.auto.join.enable"),
+            new_id=self._new_uuid,
+            say=self._say,
+        )
         broker.life = Life(
             metadata,
             self._registration(advertised),

@@ -6,6 +6,9 @@ exactly as it is.
 
 `bootstrap.checkpoint` is a snapshot with the first records of the cluster: the features it runs. It is written before
 `meta.properties`, so a directory with an identity is a directory that is ready.
+
+Where the metadata log is to name the voters (kraft.version 1), the directory of a first voter begins with a snapshot at
+offset 0 that does, as `kafka-storage format --standalone` and `--initial-controllers` write it.
 """
 
 from __future__ import annotations
@@ -14,9 +17,12 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, encode_snapshot
+from logctl.engine.broker.metadata_snapshots import BOOTSTRAP, SnapshotId, encode_snapshot
+from logctl.engine.broker.metadata_store import DIRECTORY
+from logctl.engine.broker.voters import NEWEST_KRAFT_VERSION, controls_of
 from logctl.engine.controller.versions import NEWEST_METADATA_LEVEL, record_version
 from logctl.engine.log.disk import Disk
+from logctl.engine.quorum.voters import Address, Standing, Voter, VoterSet
 from logctl.errors import UsageError
 from logctl.wire.primitives import uuid_from_text, uuid_text
 
@@ -98,8 +104,10 @@ def format_directories(
     new_uuid: Callable[[], bytes],
     now_ms: int,
     features: Mapping[str, int] = DEFAULT_FEATURES,
+    voters: VoterSet | None = None,
 ) -> list[Identity]:
-    """Prepare log directories; the first one also gets the cluster's first records.
+    """Prepare log directories; the first one also gets the cluster's first records. `voters`: those that the metadata
+    log names from its beginning, this node among them; its directory is the first one.
 
     A directory that already belongs to this node is left as it is. Raises UsageError, before anything is written,
     when one belongs to another node or cluster or holds files that are not ours, and DiskFault.
@@ -112,20 +120,52 @@ def format_directories(
             check_identity(path, identity, cluster_id, node_id)
     made = []
     for number, (path, identity) in enumerate(zip(paths, known, strict=True)):
-        made.append(
-            identity or _format(disk, path, Identity(cluster_id, node_id, fresh_id(new_uuid)), number, features, now_ms)
-        )
+        if identity is None:
+            first = voters.get(node_id) if voters is not None and number == 0 else None
+            identity = Identity(cluster_id, node_id, first.directory_id if first else fresh_id(new_uuid))
+            _format(disk, path, identity, number, features, now_ms, voters if first else None)
+        made.append(identity)
     return made
 
 
 def _format(
-    disk: Disk, path: str, identity: Identity, number: int, features: Mapping[str, int], now_ms: int
-) -> Identity:
+    disk: Disk,
+    path: str,
+    identity: Identity,
+    number: int,
+    features: Mapping[str, int],
+    now_ms: int,
+    voters: VoterSet | None,
+) -> None:
     disk.mkdirs(path)
+    if voters is not None:
+        disk.mkdirs(f"{path}/{DIRECTORY}")
+        disk.write_file(f"{path}/{DIRECTORY}/{SnapshotId(0, 0).file_name}", encode_first_voters(voters, now_ms))
+        disk.sync_dir(path)
     if number == 0:
         disk.write_file(f"{path}/{BOOTSTRAP}", encode_bootstrap(features, now_ms))
     write_identity(disk, path, identity)
-    return identity
+
+
+def encode_first_voters(voters: VoterSet, now_ms: int) -> bytes:
+    """The content of the snapshot at offset 0."""
+    controls = controls_of(Standing(-1, NEWEST_KRAFT_VERSION, voters))
+    return encode_snapshot([], lambda kind: 0, epoch=0, last_append_ms=0, now_ms=now_ms, controls=controls)
+
+
+def parse_controllers(text: str, listener: str) -> VoterSet:
+    """The voters in `ID@HOST:PORT:DIRECTORY,...`, reached on a listener of that name. Raises UsageError."""
+    voters = []
+    for item in (part.strip() for part in text.split(",") if part.strip()):
+        match = re.fullmatch(r"(\d{1,9})@(.+):(\d{1,5}):([A-Za-z0-9_-]{22})", item, re.ASCII)
+        if match is None:
+            raise UsageError(f"{item!r} is not ID@HOST:PORT:DIRECTORY", "DIRECTORY is the directory.id, 22 letters")
+        node_id, host, port, directory = match.groups()
+        address = Address(listener, host.strip("[]"), int(port))
+        voters.append(Voter(int(node_id), uuid_from_text(directory), (address,)))
+    if len({voter.node_id for voter in voters}) < len(voters):
+        raise UsageError("a node is named twice among the first controllers", "each one once")
+    return VoterSet(voters)
 
 
 def encode_bootstrap(features: Mapping[str, int], now_ms: int) -> bytes:
@@ -138,12 +178,14 @@ def encode_bootstrap(features: Mapping[str, int], now_ms: int) -> bytes:
     return encode_snapshot(records, lambda kind: record_version(kind, level), epoch=0, last_append_ms=0, now_ms=now_ms)
 
 
-_HARMLESS: Final = frozenset({BOOTSTRAP, f"{BOOTSTRAP}.tmp", f"{META_PROPERTIES}.tmp", LOCK, "lost+found"})
+_HARMLESS: Final = frozenset({DIRECTORY, BOOTSTRAP, f"{BOOTSTRAP}.tmp", f"{META_PROPERTIES}.tmp", LOCK, "lost+found"})
 """What a directory may hold before it has an identity: traces of a formatting that was cut short, and the system's."""
 
 
 def _refuse_strange_files(disk: Disk, path: str) -> None:
     strange = [name for name in _listing(disk, path) if name not in _HARMLESS]
+    first = {SnapshotId(0, 0).file_name, f"{SnapshotId(0, 0).file_name}.tmp"}
+    strange += [f"{DIRECTORY}/{name}" for name in _listing(disk, f"{path}/{DIRECTORY}") if name not in first]
     if strange:
         raise UsageError(
             f"{path} has no {META_PROPERTIES} but is not empty: it holds {strange[0]}"

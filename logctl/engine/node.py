@@ -78,12 +78,13 @@ def run(
         node.let_go()
 
 
-def format_node(entries: Sequence[Entry], cluster_id: str | None) -> list[str]:
-    """Prepare the log directories that the settings name; sentences about what was done. Raises LogctlError."""
+def format_node(entries: Sequence[Entry], cluster_id: str | None, controllers: str = "") -> list[str]:
+    """Prepare the log directories that the settings name; sentences about what was done. `controllers`: see
+    `Folders.prepare`. Raises LogctlError."""
     folders = Folders(Settings.of(entries), RealDisk(), lambda kind, sentence: None)
     try:
         folders.lock()
-        return folders.prepare(cluster_id, new_uuid, wall_ms())
+        return folders.prepare(cluster_id, new_uuid, wall_ms(), controllers)
     finally:
         folders.unlock()
 

@@ -47,7 +47,8 @@ def test_a_value_has_the_type_of_its_setting() -> None:
         ("log.cleaner.min.cleanable.ratio", "1.5", "node.yaml:7: log.cleaner.min.cleanable.ratio is between 0 and 1"),
         ("listeners", "localhost:9092", "node.yaml:7: 'localhost:9092' is not NAME://host:port"),
         ("listeners", "SSL://localhost:9092", "node.yaml:7: listener SSL asks for SSL"),
-        ("process.roles", "broker", "node.yaml:7: a node is broker and controller in one so far"),
+        ("process.roles", "controller", "node.yaml:7: a controller of this engine is a broker too"),
+        ("process.roles", "broker", "node.yaml:7: this node has no vote, and nothing says where the quorum is"),
         ("controller.quorum.voters", "2@b:9093,3@c:9093", "node.yaml:7: this node (-1) is not among the voters"),
         ("controller.quorum.voters", "1:a:9093", "node.yaml:7: '1:a:9093' is not ID@HOST:PORT"),
     ],
@@ -96,7 +97,7 @@ def test_listeners_of_controllers_are_not_for_clients() -> None:
     )
     assert [listener.address for listener in given.listeners] == ["127.0.0.1:9092"]
     assert [listener.address for listener in given.advertised] == ["logs.example:19092"]
-    assert given.remarks == ["listener CONTROLLER is not opened: the quorum has no other member"]
+    assert [listener.address for listener in given.controller_listeners] == ["127.0.0.1:9093"]
 
 
 def test_a_listener_that_can_be_reached_from_outside_is_said() -> None:

@@ -42,13 +42,21 @@ class Addresses:
         self._seeds = tuple(seeds)
         self._inter_broker = inter_broker
         self._told: dict[int, Address] = {}
+        self._expected: dict[int, Address] = {}
 
     def find(self, node_id: int) -> Address | None:
         """None for a node of which nothing is known."""
         if node_id <= _FIRST_SEED:
             place = _FIRST_SEED - node_id
             return self._seeds[place] if place < len(self._seeds) else None
-        return self.of_controller(node_id) or self._of_broker(node_id)
+        return self._expected.get(node_id) or self.of_controller(node_id) or self._of_broker(node_id)
+
+    def expect(self, node_id: int, at: Address | None) -> None:
+        """For a while (until None) this node is asked there."""
+        if at is None:
+            self._expected.pop(node_id, None)
+        else:
+            self._expected[node_id] = at
 
     def of_controller(self, node_id: int) -> Address | None:
         """Where it is reached as one who votes, or may."""

@@ -29,6 +29,7 @@ from logctl.wire.errors import WireError
 
 if TYPE_CHECKING:
     from logctl.engine.broker.appends import Appends
+    from logctl.engine.broker.belonging import Belonging
     from logctl.engine.broker.fetch_sessions import FetchSessions
     from logctl.engine.broker.fetcher import Pace
     from logctl.engine.broker.life import Life
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from logctl.engine.broker.quorum_talk import Done, QuorumTalk, Transport
     from logctl.engine.broker.replica import Replica
     from logctl.engine.broker.replicas import Replicas
+    from logctl.engine.broker.voter_changes import VoterChanges
     from logctl.engine.broker.waiting import Waiting
     from logctl.engine.controller.image import Image
     from logctl.engine.log.disk import DiskFault
@@ -90,6 +92,8 @@ class Broker:
         self.throttles = Throttles(node_id, settings, lambda: self.metadata.image)
         self.voter: QuorumTalk
         """Where there are other voters; see `join`."""
+        self.voter_changes: VoterChanges | None = None
+        self.belonging: Belonging | None = None
         self.life: Life | None = None
         self._transport: Transport | None = None
         self._replication: Replication | None = None
@@ -240,6 +244,10 @@ class Broker:
             self._forwarding.tick(now_ms)
         if self.life is not None:
             self.life.advance(now_ms)
+        if self.voter_changes is not None:
+            self.voter_changes.tick(now_ms)
+        if self.belonging is not None:
+            self.belonging.advance(now_ms)
         if self._replication is not None:
             self._replication.advance(now_ms)
 
@@ -248,6 +256,7 @@ class Broker:
         rooms: list[Any] = [self.appends, self.waiting, self.replicas, self.groups, self.metadata, self._placing]
         if self._transport is not None:
             rooms += [self.voter, self._forwarding, self.governing]
-        rooms += [room for room in (self.life, self._replication) if room is not None]
+        others = (self.life, self._replication, self.voter_changes, self.belonging)
+        rooms += [room for room in others if room is not None]
         dues = [due for room in rooms if (due := room.next_deadline_ms()) is not None]
         return min(dues, default=None)

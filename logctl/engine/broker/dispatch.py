@@ -66,6 +66,8 @@ SERVED: Final = (
     69,  # ConsumerGroupDescribe
     74,  # ListConfigResources
     75,  # DescribeTopicPartitions
+    80,  # AddRaftVoter
+    81,  # RemoveRaftVoter
 )
 
 BETWEEN_NODES: Final = (
@@ -90,10 +92,15 @@ BETWEEN_NODES: Final = (
     63,  # BrokerHeartbeat
     64,  # UnregisterBroker
     67,  # AllocateProducerIds
+    70,  # ControllerRegistration
     73,  # AssignReplicasToDirs
+    80,  # AddRaftVoter
+    81,  # RemoveRaftVoter
+    82,  # UpdateRaftVoter
 )
-"""All that is served on the listener that nodes use among themselves (controller.listener.names): the quorum, brokers
-that come and go, and what clients asked of a node that does not lead (`forwarding.py`)."""
+"""All that is served on the listeners that nodes use among themselves (controller.listener.names, and
+inter.broker.listener.name where that is set apart): the quorum, brokers that come and go, and what clients asked of a
+node that does not lead (`forwarding.py`)."""
 
 LOWEST_SERVED: Final = {0: 3}
 """Where the lowest version that is answered is higher than the lowest that is advertised: Produce, for the sake of old

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
     from logctl.engine.broker.request import Request
     from logctl.wire.schema import Message
 
-FORWARDED: Final = frozenset((19, 20, 33, 37, 43, 44, 45, 46, 55, 57, 64))
+FORWARDED: Final = frozenset((19, 20, 33, 37, 43, 44, 45, 46, 55, 57, 64, 80, 81))
 """CreateTopics, DeleteTopics, AlterConfigs, CreatePartitions, ElectLeaders, IncrementalAlterConfigs,
-AlterPartitionReassignments, ListPartitionReassignments, DescribeQuorum, UpdateFeatures, UnregisterBroker."""
+AlterPartitionReassignments, ListPartitionReassignments, DescribeQuorum, UpdateFeatures, UnregisterBroker, AddRaftVoter,
+RemoveRaftVoter."""
 
 _PATIENCE_MS: Final = 5_000
 _AGAIN_MS: Final = 50
@@ -97,8 +98,8 @@ class Forwarding:
 
 
 def says_not_controller(response: Any) -> bool:
-    """Whether a response says NOT_CONTROLLER, as a whole or of each thing that was asked."""
-    if getattr(response, "error_code", errors.NONE) == errors.NOT_CONTROLLER:
+    """Whether a response says that another node leads the quorum, as a whole or of each thing that was asked."""
+    if getattr(response, "error_code", errors.NONE) in (errors.NOT_CONTROLLER, errors.NOT_LEADER_OR_FOLLOWER):
         return True
     lists = [value for entry in type(response).fields if isinstance(value := getattr(response, entry.name), list)]
     codes = [one.error_code for items in lists for one in items if hasattr(one, "error_code")]

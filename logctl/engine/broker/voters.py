@@ -15,6 +15,7 @@ from logctl.engine.quorum.voters import Address, Standing, Voter, VoterHistory, 
 from logctl.wire.records import CONTROL_KRAFT_VERSION, CONTROL_KRAFT_VOTERS
 from logctl.wire.stored.framing import UnknownRecord
 
+KRAFT_VERSION: Final = "kraft.version"
 NEWEST_KRAFT_VERSION: Final = 1
 
 

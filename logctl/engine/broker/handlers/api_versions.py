@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from logctl.engine.broker.dispatch import BETWEEN_NODES, SERVED
 from logctl.engine.broker.request import Request
+from logctl.engine.broker.voters import KRAFT_VERSION, NEWEST_KRAFT_VERSION
 from logctl.engine.controller.versions import SUPPORTED_FEATURES, served_features
 from logctl.wire import errors
 from logctl.wire.api import API
@@ -63,9 +64,12 @@ def _is_valid(body: ApiVersionsRequest) -> bool:
 
 def _add_features(broker: Broker, response: ApiVersionsResponse, lowest: int) -> None:
     """Clients before version 4 cannot read a feature whose lowest level is 0: it is left out for them (KIP-1022)."""
+    supported = SUPPORTED_FEATURES | {KRAFT_VERSION: (0, NEWEST_KRAFT_VERSION)}
     response.supported_features = [
-        SupportedFeatureKey(name, *levels) for name, levels in SUPPORTED_FEATURES.items() if levels[0] >= lowest
+        SupportedFeatureKey(name, *levels) for name, levels in supported.items() if levels[0] >= lowest
     ]
     response.finalized_features_epoch = broker.metadata.applied_offset - 1
     finalized = served_features(broker.metadata.image.features)
+    if broker.metadata.voters.are_in_the_log:
+        finalized[KRAFT_VERSION] = broker.metadata.voters.newest.kraft_version
     response.finalized_features = [FinalizedFeatureKey(name, level, level) for name, level in finalized.items()]
