@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 INTER_BROKER: Final = "INTERNAL"
 """How the listener between brokers is called where inter.broker.listener.name is not set."""
-_FIRST_SEED: Final = -2
+CANDIDATE: Final = -2
+_FIRST_SEED: Final = -3
 
 
 class Addresses:
@@ -42,21 +43,17 @@ class Addresses:
         self._seeds = tuple(seeds)
         self._inter_broker = inter_broker
         self._told: dict[int, Address] = {}
-        self._expected: dict[int, Address] = {}
+        self.candidate: Address | None = None
+        """Where CANDIDATE is reached: who is to vote, and has to show that it is who it is said to be."""
 
     def find(self, node_id: int) -> Address | None:
         """None for a node of which nothing is known."""
+        if node_id == CANDIDATE:
+            return self.candidate
         if node_id <= _FIRST_SEED:
             place = _FIRST_SEED - node_id
             return self._seeds[place] if place < len(self._seeds) else None
-        return self._expected.get(node_id) or self.of_controller(node_id) or self._of_broker(node_id)
-
-    def expect(self, node_id: int, at: Address | None) -> None:
-        """For a while (until None) this node is asked there."""
-        if at is None:
-            self._expected.pop(node_id, None)
-        else:
-            self._expected[node_id] = at
+        return self.of_controller(node_id) or self._of_broker(node_id)
 
     def of_controller(self, node_id: int) -> Address | None:
         """Where it is reached as one who votes, or may."""

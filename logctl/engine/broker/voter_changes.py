@@ -21,6 +21,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from logctl.engine.broker import quorum_wire as wire
+from logctl.engine.broker.addresses import CANDIDATE
 from logctl.engine.broker.voters import NEWEST_KRAFT_VERSION, version_control, voters_control
 from logctl.engine.quorum.voters import ANY_DIRECTORY, Address, Voter, VoterSet
 from logctl.wire import errors
@@ -77,7 +78,7 @@ class VoterChanges:
             raise WireError(errors.INVALID_REQUEST, "A voter is named by its node id and its log directory's id")
         at = self._door_of(voter)
         self._asking = True
-        self._addresses.expect(voter.node_id, at)
+        self._addresses.candidate = at
         raft = self._metadata.raft
         request = wire.begin_request(
             self._cluster_id, raft.node_id, voter.node_id, raft.epoch, voter.directory_id, self._addresses.own
@@ -85,7 +86,7 @@ class VoterChanges:
 
         def heard(response: Any) -> None:
             self._asking = False
-            self._addresses.expect(voter.node_id, None)
+            self._addresses.candidate = None
             try:
                 self._check_who_answers(voter, at, response)
                 self._check_has_copied(voter)
@@ -95,7 +96,7 @@ class VoterChanges:
                 return
             self._write([voters_control(raft.voter_set.with_(voter))], timeout_ms, at_once, done)
 
-        self._transport.ask(voter.node_id, "voter", request, heard)
+        self._transport.ask(CANDIDATE, "voter", request, heard)
 
     def remove(self, cluster_id: str | None, node_id: int, directory_id: bytes, done: Done) -> None:
         """Let a node vote no more; it may be this one. Raises WireError."""
