@@ -1,9 +1,9 @@
 """Answers to acks=all that wait for other nodes: until the high watermark has passed what was appended.
 
 A promise is broken when this node does not lead any more (what was appended may be cut), when it leads again after a
-pause (another may have led meanwhile), when the batch did not reach the file, or when time runs out. A batch that is
-committed while fewer members are in sync than min.insync.replicas asks for is told so: it is there, and less safe than
-was asked for (NOT_ENOUGH_REPLICAS_AFTER_APPEND).
+pause (another may have led meanwhile), when the batch did not reach the file, or when time runs out. It is broken too
+when fewer members are in sync than min.insync.replicas asks for: the batch is there, and not committed before there
+are more (NOT_ENOUGH_REPLICAS_AFTER_APPEND).
 """
 
 from __future__ import annotations
@@ -44,11 +44,9 @@ class Promise:
             return WireError(errors.NOT_LEADER_OR_FOLLOWER)
         if replica.losses != self._losses:
             return WireError(errors.KAFKA_STORAGE_ERROR, "The disk did not take the batch")
-        if replica.high_watermark <= self._last_offset:
-            return False
         if replica.short_of_isr:
             return WireError(errors.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
-        return True
+        return replica.high_watermark > self._last_offset
 
 
 class ParkedProduce(Parked):

@@ -9,8 +9,9 @@ The log is opened when it is first asked for (`openings.py` says why). Until the
 
 The high watermark is what readers may see and what acks=all promises. With one replica it is the flushed end of the
 log under the default policy, and the written end with `flush=os`. Where there are others, `followers` (of this leader
-epoch) says how far they are, and the lowest of all in-sync members counts; a follower takes the watermark that its
-leader tells. It never moves back but for a log that is cut. After a restart it begins where the checkpoint has it.
+epoch) says how far they are, and the lowest of all in-sync members counts; it rests while they are fewer than
+min.insync.replicas asks for. A follower takes the watermark that its leader tells. It never moves back but for a log
+that is cut. After a restart it begins where the checkpoint has it.
 """
 
 from __future__ import annotations
@@ -341,6 +342,8 @@ class Replica(Place):
         """Some member has more than before, or fewer count: look how far all of them are."""
         end = self.log.flushed_end if self.durable else self.log.written_end
         if self.followers is not None:
+            if self.short_of_isr:
+                return  # what fewer have than were asked for must not be shown: others may lead without it (KIP-966)
             end = self.followers.watermark(end)
         elif self.size > 1:
             end = min(end, self.told_mark)

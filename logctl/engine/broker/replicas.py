@@ -195,6 +195,7 @@ class Replicas:
             if (everywhere or name in names) and home.replica.awake and name in delta.new.topics:
                 home.replica.log.config = self._openings.config(name)
                 home.replica.configure()
+                home.replica.watermark_may_move()
 
     def _config(self, image: Image, topic: str) -> LogConfig:
         rules = self._rules

@@ -101,9 +101,9 @@ class Administrator(Client):
 
     def configure(self, topic: Topic) -> None:
         self._number += 1
-        value = str(100_000 + self._number)
-        topic.configs.setdefault(_SETTING, {""}).add(value)
-        change = AlterableConfig(_SETTING, 0, value)
+        setting, value = self.setting()
+        topic.configs.setdefault(setting, {""}).add(value)
+        change = AlterableConfig(setting, 0, value)
         request = IncrementalAlterConfigsRequest(resources=[AlterConfigsResource(_TOPIC, topic.name, [change])])
 
         def answered(response: Any) -> None:
@@ -112,11 +112,15 @@ class Administrator(Client):
             if one.error_code:
                 self.note("not configured", f"{topic.name} {errors.describe(one.error_code).name}")
                 return
-            self.note("configured", f"{topic.name} {_SETTING}={value}")
+            self.note("configured", f"{topic.name} {setting}={value}")
             self.progress += 1
-            topic.configs[_SETTING] = {value}
+            topic.configs[setting] = {value}
 
         self.session.ask(request, 1, answered)
+
+    def setting(self) -> tuple[str, str]:
+        """One to change, and its value."""
+        return _SETTING, str(100_000 + self._number)
 
     def grow(self, topic: Topic) -> None:
         """One partition more."""
@@ -165,6 +169,11 @@ class ClusterAdministrator(Administrator):
 
     def wish(self, topic: Topic) -> DeleteTopicState:
         return DeleteTopicState(name=None, topic_id=topic.topic_id)
+
+    def setting(self) -> tuple[str, str]:
+        if self.random.random() < 0.5:
+            return "min.insync.replicas", self.random.choice(("1", "2", "2"))
+        return super().setting()
 
     def configure(self, topic: Topic) -> None:
         self._changing = True

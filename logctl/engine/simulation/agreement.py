@@ -27,7 +27,7 @@ from logctl.engine.controller.image import Image
 from logctl.engine.controller.leading import SOUND
 from logctl.engine.controller.replay import apply
 from logctl.engine.quorum.majority import majority
-from logctl.engine.simulation.promises import Promises, Topic, ensure
+from logctl.engine.simulation.promises import Broken, Promises, Topic, ensure
 from logctl.wire.records import iter_batches, read_header
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ class Agreement:
         self._watermarks: dict[tuple[int, bytes, int, int], int] = {}
         self.marks: dict[tuple[bytes, int], int] = {}
         """The highest watermark of each partition that a leader has had."""
+        self._lost: set[tuple[int, bytes, int]] = set()
+        """Replicas that are believed to have what they have lost, until they are taken in again."""
         self._replayed = Image()
         self._replayed_end = 0
 
@@ -231,6 +233,7 @@ class Agreement:
         mark = self.marks.get(key, 0)
         for one in set(now.isr) - set(was.isr) - set(was.elr):
             end = self.replicas_durable.get((one, *key), 0)
+            self._lost.discard((one, *key))
             ensure(end >= mark, f"in sync: {one} is taken in for {name} with {end} of {mark}")
 
     def check_promises(self) -> None:
@@ -268,6 +271,9 @@ class Agreement:
                 continue
             key = replica.topic_id, replica.partition
             self.replicas_durable[node_id, *key] = replica.log.flushed_end
+            if replica.high_watermark > replica.log.end_offset:
+                name = f"{replica.topic}-{replica.partition}"
+                raise Broken(f"high watermark: that of {name} lies beyond the log of node {node_id}")
             if not replica.is_leader:
                 continue
             if self._offices.get((*key, replica.leader_epoch)) != node_id:
@@ -280,7 +286,9 @@ class Agreement:
         name, epoch = f"{replica.topic}-{replica.partition}", replica.leader_epoch
         other = self._offices.setdefault((*key, epoch), node_id)
         ensure(other == node_id, f"one leader: nodes {other} and {node_id} both lead epoch {epoch} of {name}")
-        if self.promises.is_lossy(key):
+        found = self._replayed.topic_by_id(key[0])
+        is_late = found is not None and found.partitions[key[1]].leader_epoch > epoch
+        if is_late or self.promises.is_lossy(key):
             return
         end, mark = replica.log.end_offset, self.marks.get(key, 0)
         ensure(end >= mark, f"whole: node {node_id} leads {name} in epoch {epoch} with {end} of {mark}")
@@ -293,7 +301,8 @@ class Agreement:
         place = node_id, *key, epoch
         before, self._watermarks[place] = self._watermarks.get(place, 0), end
         ensure(end > before, f"high watermark: that of {name} fell from {before} to {end} within epoch {epoch}")
-        behind = [one for one in replica.isr if self.replicas_durable.get((one, *key), 0) < end]
+        members = [one for one in replica.isr if (one, *key) not in self._lost]
+        behind = [one for one in members if self.replicas_durable.get((one, *key), 0) < end]
         ensure(not behind, f"high watermark: that of {name} is {end}, but {behind} are in sync and have less")
         if not self.promises.is_lossy(key):
             self.marks[key] = max(self.marks.get(key, 0), end)
@@ -305,6 +314,7 @@ class Agreement:
             for number in topic.partitions:
                 if f"{topic.name}-{number}" in names:
                     self.replicas_durable[node_id, topic.topic_id, number] = 0
+                    self._lost.add((node_id, topic.topic_id, number))
 
     def match(self, nodes: dict[int, SimulatedNode], say: Callable[[str], None]) -> None:
         """Compare the replicas of each partition with one another, byte by byte. Costs time."""

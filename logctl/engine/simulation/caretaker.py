@@ -46,7 +46,7 @@ class Caretaker(Client):
 
     def act(self) -> None:
         topic = self.some_topic()
-        if self.session.owed or topic is None or self.random.random() > _OFTEN:
+        if self.finishing or self.session.owed or topic is None or self.random.random() > _OFTEN:
             return
         number = self.random.randrange(topic.partitions)
         what = self.random.choices(list(_CHANGES), list(_CHANGES.values()))[0]

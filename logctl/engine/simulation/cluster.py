@@ -13,10 +13,10 @@ all brokers let in, a leader for every partition, and progress for every client,
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from logctl.engine.event_loop import asyncio
 from logctl.engine.simulation.administrator import ClusterAdministrator
@@ -35,6 +35,9 @@ from logctl.engine.simulation.promises import Broken, Promises
 from logctl.engine.simulation.routes import Routes
 from logctl.engine.simulation.trace import Trace
 
+if TYPE_CHECKING:
+    from logctl.engine.controller.image import Image
+
 _TURN_S: Final = (0.02, 0.3)
 _EVENT_S: Final = (0.05, 2.5)
 _DOWN_S: Final = (0.01, 3.0)
@@ -45,9 +48,15 @@ _AT_ELECTIONS: Final = 0.1
 class Cluster:
     """`run` plays, rests and compares. Everything random comes from `random` and its children."""
 
-    def __init__(self, seed: int, nodes: int = 3) -> None:
+    def __init__(
+        self, seed: int, nodes: int = 3, settings: Mapping[str, str] = {}, features: Mapping[str, int] = {}
+    ) -> None:
+        """`settings` of all nodes instead of what the seed would choose, and feature levels beside the usual ones."""
         self.seed = seed
         self.random = Random(seed)
+        eligible = self.random.choice((0, 0, 1))
+        self.settings: Mapping[str, str] = {"min.insync.replicas": str(self.random.choice((1, min(2, nodes)))), **settings}
+        self.features: Mapping[str, int] = {"eligible.leader.replicas.version": eligible, **features}
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._exception)
         self.trace = Trace(self.loop.time)
@@ -274,7 +283,17 @@ class Cluster:
         if late:
             return f"{late} made no progress"
         busy = [one.name for one in self.clients if isinstance(one, IdempotentProducer) and not one.idle]
-        return f"{busy} wait for acknowledgements" if busy else ""
+        return f"{busy} wait for acknowledgements" if busy else self._uneven(image)
+
+    def _uneven(self, image: Image) -> str:
+        """What replicas still have to copy."""
+        for topic in image.topics.values():
+            for number, one in topic.partitions.items():
+                if one.adding or one.removing:
+                    return f"the reassignment of {topic.name}-{number} is not done"
+                if set(one.isr) != set(one.replicas):
+                    return f"{topic.name}-{number} is in sync on {one.isr} of {one.replicas} alone"
+        return ""
 
     def _last_comparison(self) -> None:
         try:

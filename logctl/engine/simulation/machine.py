@@ -6,13 +6,13 @@ numbers, committed offsets) is compared once its logs are open, which is when th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final, Protocol
 
 from logctl.engine.broker.life import Stage
 from logctl.engine.config_file import Entry
-from logctl.engine.directory import format_directories
+from logctl.engine.directory import DEFAULT_FEATURES, format_directories
 from logctl.engine.event_loop import asyncio
 from logctl.engine.log.disk import DiskFault
 from logctl.engine.settings import Listener, Settings
@@ -35,6 +35,8 @@ class Surroundings(Protocol):
 
     trace: Trace
     promises: Promises
+    settings: Mapping[str, str]
+    features: Mapping[str, int]
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop: ...
@@ -87,6 +89,7 @@ class Machine:
             "group.consumer.heartbeat.interval.ms": "500",
             "group.consumer.min.heartbeat.interval.ms": "500",
         }
+        given |= self._world.settings
         self._note("settings", f"pace {self._pace} skew {self._skew_ms} ms, {given['log.dirs']}")
         return Settings.of(Entry(name, text, "simulation") for name, text in given.items())
 
@@ -103,6 +106,7 @@ class Machine:
             node_id=self.node_id,
             new_uuid=self._world.new_uuid,
             now_ms=START_MS,
+            features={**DEFAULT_FEATURES, **self._world.features},
         )
 
     @property
@@ -207,7 +211,7 @@ class Machine:
                 if replica is None or replica.topic_id != topic.topic_id or replica.fenced:
                     continue
                 if topic.copies == 1 or replica.is_leader:
-                    promises.check_log((topic.topic_id, number), replica)
+                    promises.check_log((topic.topic_id, number), replica, settled=topic.copies == 1)
 
     def _despair(self) -> None:
         """The node says that it must end."""
