@@ -141,6 +141,17 @@ def test_sessions_end_when_nothing_is_heard() -> None:
     assert sessions.next_silence_ms(cluster.image, 30) == 30
 
 
+def test_a_controller_that_could_not_listen_holds_its_own_silence_against_nobody() -> None:
+    cluster = Cluster(brokers=2)
+    sessions = Sessions(timeout_ms=100)
+    sessions.begin([1, 2], now_ms=0)
+    sessions.touch(2, 30)
+    sessions.excuse(200, now_ms=210)
+    assert [one.broker_id for one in sessions.ended(cluster.image, 299)] == []
+    assert [one.broker_id for one in sessions.ended(cluster.image, 300)] == [1]
+    assert sessions.next_end_ms(cluster.image) == 300, "nobody is heard of in times to come"
+
+
 def test_who_leads_what_nobody_else_may_lead_is_not_waited_for() -> None:
     cluster = Cluster(brokers=2)
     cluster.create(new_topic("orders", assignment={0: [1, 2]}))

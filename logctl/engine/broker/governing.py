@@ -3,7 +3,8 @@
 Theory of operation
 -------------------
 Memory begins with each office: brokers that are let in get the time of one session, and the periods start anew. A
-broker whose session ends is fenced.
+broker whose session ends is fenced. Silence counts only while this node listened: what it was too busy to hear is not
+held against anybody.
 
 A line is kept to each of them for nothing but this: when its process dies, the line breaks, and whoever knocks again is
 told by the machine that nobody listens there. Then the session is over at once, while a process that is only slow, or a
@@ -45,6 +46,7 @@ class Governing:
         self._settings = settings
         self._say = say
         self._office = -1
+        self._looked_ms = 0
         self._known: object = None
         self._knock_ms = 0
         self._balance_ms = 0
@@ -58,6 +60,9 @@ class Governing:
             return
         if self._office != metadata.epoch:
             self._begin(now_ms)
+        else:
+            self._excuse(now_ms)
+        self._looked_ms = now_ms
         self._end_sessions(now_ms)
         self._knock(now_ms)
         if now_ms >= self._balance_ms:
@@ -67,6 +72,12 @@ class Governing:
         if now_ms >= self._fill_ms:
             self._fill_ms = now_ms + self._settings.integer("unclean.leader.election.interval.ms")
             self._decide(fill_leaderless, self._filled)
+
+    def _excuse(self, now_ms: int) -> None:
+        """This node was busy, or stopped, where it would have looked several times: nobody was heard meanwhile."""
+        missed_ms = now_ms - self._looked_ms
+        if missed_ms > max(self.sessions.timeout_ms // 3, 2 * self._settings.integer("broker.heartbeat.interval.ms")):
+            self.sessions.excuse(missed_ms, now_ms)
 
     def nobody_at(self, broker_id: int) -> None:
         """A connection to this broker was refused: its process is gone."""

@@ -2,12 +2,15 @@
 
 Every decision that touches a partition's replicas, in-sync set or leader comes through `change`, so none can forget
 that a reassignment is completed by it, that a leader must be found, or who is eligible from now on.
+
+Of thousands of partitions most stand alike but for their epochs, and so what becomes of them is alike: within one
+decision it is worked out once for each way to stand (`_Case`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from logctl.engine.controller.image import NO_LEADER, Image, Partition, Topic
 from logctl.engine.controller.leading import Wish, settle
@@ -16,6 +19,22 @@ from logctl.wire.stored.partition_change_record import PartitionChangeRecord
 
 Place = tuple[Topic, int, Partition]
 """A partition and where it is: (topic, number, partition)."""
+
+
+class _Case(NamedTuple):
+    """All that a change depends on; partitions without their epochs."""
+
+    topic_id: bytes
+    before: tuple[Any, ...]
+    target: tuple[Any, ...]
+    wish: Wish
+    lost: frozenset[int]
+    renew: bool
+
+
+def _without_epochs(partition: Partition) -> tuple[Any, ...]:
+    replicas, isr, leader, _, _, *others = partition
+    return replicas, isr, leader, *others
 
 
 def change(
@@ -33,8 +52,29 @@ def change(
     `renew` starts a new leader epoch although the leader is the same. For `wish` and `lost` see `leading.settle`.
     """
     before = topic.partitions[number]
-    after = settle(terms, topic, before, completed(target), wish, lost)
-    return _record(terms, topic.topic_id, number, before, after, renew)
+    case = _Case(topic.topic_id, _without_epochs(before), _without_epochs(target), wish, lost, renew)
+    if case not in terms.cases:
+        after = settle(terms, topic, before, completed(target), wish, lost)
+        terms.cases[case] = _record(terms, topic.topic_id, number, before, after, renew)
+    known: PartitionChangeRecord | None = terms.cases[case]
+    return None if known is None else _for_partition(known, number)
+
+
+def _for_partition(known: PartitionChangeRecord, number: int) -> PartitionChangeRecord:
+    """The same change of another partition."""
+    return PartitionChangeRecord(
+        number,
+        known.topic_id,
+        known.isr,
+        known.leader,
+        known.replicas,
+        known.removing_replicas,
+        known.adding_replicas,
+        known.leader_recovery_state,
+        known.directories,
+        known.eligible_leader_replicas,
+        known.last_known_elr,
+    )
 
 
 def completed(partition: Partition) -> Partition:

@@ -104,6 +104,10 @@ class Sessions:
         """Office was taken: these brokers have the time of one session."""
         self._heard_ms = dict.fromkeys(brokers, now_ms)
 
+    def excuse(self, for_ms: int, now_ms: int) -> None:
+        """Nobody could be heard for that long: it does not count as silence."""
+        self._heard_ms = {one: min(heard_ms + for_ms, now_ms) for one, heard_ms in self._heard_ms.items()}
+
     def lasts(self, broker_id: int, now_ms: int) -> bool:
         """Whether the broker was heard of, and not too long ago."""
         heard_ms = self._heard_ms.get(broker_id)

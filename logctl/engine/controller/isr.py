@@ -13,7 +13,7 @@ from logctl.engine.controller.changes import change
 from logctl.engine.controller.decision import Controller, Decision
 from logctl.engine.controller.image import LOST_DIRECTORY, Image, Partition, Topic
 from logctl.engine.controller.leading import RECOVERING, SOUND
-from logctl.engine.controller.replay import apply
+from logctl.engine.controller.replay import changed
 from logctl.engine.controller.terms import Terms
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -71,7 +71,7 @@ def _alter(
         isr=tuple(member.broker_id for member in members), leader_recovery_state=wanted.leader_recovery_state
     )
     record = change(terms, topic, number, target)
-    after = apply(terms.image, [record]).topics[topic.name].partitions[number] if record is not None else partition
+    after = changed(partition, record) if record is not None else partition
     return record, _told(number, broker_id, after)
 
 

@@ -189,16 +189,23 @@ def _partition_change(draft: Draft, record: Any) -> None:
     before = partitions.get(record.partition_id)
     if before is None:
         raise InconsistentRecord(f"partition {record.partition_id} is changed but does not exist")
+    partitions[record.partition_id] = changed(before, record, draft.shared)
+
+
+def changed(
+    before: Partition, record: Any, shared: Callable[[Sequence[Any]], tuple[Any, ...]] = tuple
+) -> Partition:
+    """The partition after a PartitionChangeRecord."""
     changes: dict[str, Any] = {"partition_epoch": before.partition_epoch + 1}
     for said, name in _PARTITION_FIELDS:
         values = getattr(record, said)
         if values is not None:
-            changes[name] = draft.shared(values)
+            changes[name] = shared(values)
     if record.leader != _LEADER_UNCHANGED:
         changes |= {"leader": record.leader, "leader_epoch": before.leader_epoch + 1}
     if record.leader_recovery_state >= 0:
         changes["leader_recovery_state"] = record.leader_recovery_state
-    partitions[record.partition_id] = before._replace(**changes)
+    return before._replace(**changes)
 
 
 _LEADER_UNCHANGED: Final = -2

@@ -40,6 +40,8 @@ class Terms:
             self.image.features.get(ELIGIBLE_FEATURE, 0) > 0 and self.image.metadata_version >= ELIGIBLE_SINCE
         )
         self._layers = Layers({}, self.image.broker_configs(None), controller.rules.server_values)
+        self.cases: dict[Any, Any] = {}
+        """What `changes.change` has worked out for this decision."""
         self._values: dict[tuple[str | None, str], Any] = {}
 
     def after(self, records: Iterable[Any]) -> Terms:
