@@ -39,9 +39,13 @@ from logctl.wire.messages.describe_quorum import (
     DescribeQuorumRequestPartitionData,
     DescribeQuorumRequestTopicData,
 )
+from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from logctl.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
+from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
+from logctl.wire.records import NewRecord, build_batch, iter_batches, iter_records
 
 MARKER = b"the end"
+NOW_MS = 1_790_000_000_000
 _RETRIED = ("NOT_CONTROLLER", "REQUEST_TIMED_OUT", "NOT_COORDINATOR", "INVALID_REPLICATION_FACTOR")
 
 
@@ -260,3 +264,30 @@ def _quorum_leader(node: Node) -> int:
     return leader
 
 
+
+
+def produce_request(topic: str, *values: int, acks: int = -1, timeout_ms: int = 30_000) -> ProduceRequest:
+    """For partition 0, in version 12: who sends it sees the answer of the very node it was sent to."""
+    batch = build_batch([NewRecord(None, b"%d" % value, (), NOW_MS) for value in values])
+    data = TopicProduceData(topic, bytes(16), [PartitionProduceData(0, batch)])
+    return ProduceRequest(None, acks, timeout_ms, [data])
+
+
+def produced(answer: Any) -> tuple[str, int]:
+    """(name of the error, base offset) in the answer to one of these."""
+    told = answer.responses[0].partition_responses[0]
+    return errors.describe(told.error_code).name, told.base_offset
+
+
+def fetch_request(topic: str, offset: int = 0, *, epoch: int = -1, max_wait_ms: int = 0) -> FetchRequest:
+    """For partition 0, in version 12."""
+    asked = FetchPartition(0, epoch, offset, partition_max_bytes=1 << 20)
+    return FetchRequest(max_wait_ms=max_wait_ms, min_bytes=1, topics=[FetchTopic(topic, bytes(16), [asked])])
+
+
+def fetched(answer: Any) -> tuple[str, list[int]]:
+    """(name of the error, values) in the answer to one of these."""
+    told = answer.responses[0].partitions[0]
+    values = [int(one.value or b"-1") for batch in iter_batches(memoryview(bytes(told.records or b"")))
+              for one in iter_records(batch)]  # fmt: skip
+    return errors.describe(told.error_code).name, values

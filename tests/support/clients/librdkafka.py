@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
@@ -27,8 +28,12 @@ class Librdkafka:
     name = "librdkafka"
     lacks: frozenset[str] = frozenset()
 
+    def __init__(self, **settings: Any) -> None:
+        """`settings` are further ones of its producers (dots in names as underscores)."""
+        self._more = {name.replace("_", "."): value for name, value in settings.items()}
+
     def sender(self, bootstrap: str, sending: Sending) -> LibrdkafkaSender:
-        return LibrdkafkaSender(bootstrap, sending)
+        return LibrdkafkaSender(bootstrap, sending, self._more)
 
     def reader(
         self, bootstrap: str, topic: str, partition: int, start: Start | int, *, max_wait_ms: int = 500
@@ -51,7 +56,7 @@ class Librdkafka:
 
 
 class LibrdkafkaSender:
-    def __init__(self, bootstrap: str, sending: Sending) -> None:
+    def __init__(self, bootstrap: str, sending: Sending, more: Mapping[str, Any] | None = None) -> None:
         settings = {
             "bootstrap.servers": bootstrap,
             "acks": sending.acks,
@@ -64,7 +69,7 @@ class LibrdkafkaSender:
             "error_cb": lambda error: None,
             "logger": SILENCE,
         }
-        self._producer = Producer(settings | _IMPATIENT)
+        self._producer = Producer(settings | _IMPATIENT | dict(more or {}))
         self._closing = threading.Event()
         self._reports = threading.Thread(target=self._collect_reports)
         self._reports.start()
