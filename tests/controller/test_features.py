@@ -6,9 +6,12 @@ import pytest
 from support.controller import Cluster, registration
 
 from logctl.engine.controller.brokers import start_broker
+from logctl.engine.controller.configs import incremental_alter_configs
 from logctl.engine.controller.features import update_features
+from logctl.engine.controller.image import ResourceType
 from logctl.wire import errors
 from logctl.wire.errors import WireError
+from logctl.wire.messages import incremental_alter_configs as alter
 from logctl.wire.messages.broker_registration import Feature
 from logctl.wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
 from logctl.wire.stored.feature_level_record import FeatureLevelRecord
@@ -77,3 +80,45 @@ def test_every_broker_must_be_able_to_run_it(cluster: Cluster) -> None:
         update(cluster, ("metadata.version", 30, 1))
     with pytest.raises(WireError, match="broker 2 runs levels 0 to 0"):
         update(cluster, ("group.version", 1, 1))
+
+
+ELIGIBLE = "eligible.leader.replicas.version"
+
+
+def alter_minimum(cluster: Cluster, broker: str, value: str | None) -> str | None:
+    """The objection."""
+    change = alter.AlterableConfig("min.insync.replicas", 0 if value else 1, value)
+    resource = alter.AlterConfigsResource(ResourceType.BROKER, broker, [change])
+    answer = cluster.decide(incremental_alter_configs, alter.IncrementalAlterConfigsRequest(resources=[resource]))
+    message: str | None = answer.responses[0].error_message
+    return message
+
+
+def test_eligible_leaders_go_with_one_minimum_for_all_brokers() -> None:
+    cluster = Cluster(brokers=2, server_values={"min.insync.replicas": "2"})
+    assert alter_minimum(cluster, "1", "1") is None
+    update(cluster, (ELIGIBLE, 1, 1))
+    assert cluster.image.features[ELIGIBLE] == 1
+    assert cluster.image.broker_configs(None) == {"min.insync.replicas": "2"}
+    assert cluster.image.broker_configs(1) == {}
+    assert "cannot be set for one broker alone" in (alter_minimum(cluster, "1", "1") or "")
+    assert "cannot be removed" in (alter_minimum(cluster, "", None) or "")
+    assert alter_minimum(cluster, "", "1") is None
+    update(cluster, (ELIGIBLE, 0, 2))
+    assert alter_minimum(cluster, "1", "2") is None
+
+
+def test_a_minimum_that_was_set_for_all_brokers_stays() -> None:
+    cluster = Cluster(brokers=1)
+    assert alter_minimum(cluster, "", "3") is None
+    update(cluster, (ELIGIBLE, 1, 1))
+    assert cluster.image.broker_configs(None) == {"min.insync.replicas": "3"}
+
+
+def test_eligible_leaders_need_a_place_in_the_records() -> None:
+    cluster = Cluster(brokers=1)
+    cluster.take([FeatureLevelRecord(name="metadata.version", feature_level=22)])
+    with pytest.raises(WireError, match="needs metadata"):
+        update(cluster, (ELIGIBLE, 1, 1))
+    update(cluster, ("metadata.version", 23, 1), (ELIGIBLE, 1, 1))
+    assert cluster.image.features[ELIGIBLE] == 1

@@ -249,7 +249,8 @@ class Replication:
         for topic in response.topics:
             for told in topic.partitions:
                 replica = by_key.get((topic.topic_id, told.partition_index))
-                if replica is not None and self._wanted.get(replica) == wanted[replica]:
+                # What is wanted again after the partition has changed is another wish, though of the same members.
+                if replica is not None and self._wanted.get(replica) is wanted[replica]:
                     self._decided(replica, told)
 
     def _decided(self, replica: Replica, told: Any) -> None:

@@ -13,6 +13,7 @@ from logctl.engine.controller import group_configs, metrics_configs, topic_confi
 from logctl.engine.controller.config_types import Config, ConfigType
 from logctl.engine.controller.decision import Controller
 from logctl.engine.controller.image import ResourceType
+from logctl.engine.controller.terms import Terms
 from logctl.engine.controller.topics import topic_layers
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -61,9 +62,23 @@ def _check_broker(controller: Controller, name: str) -> None:
 
 
 def _check_broker_values(controller: Controller, name: str, before: Values, after: Values) -> None:
+    if before.get(_LEAST) != after.get(_LEAST) and Terms(controller).keeps_eligible:
+        _check_minimum(name, after)
     for config, value in after.items():
         if before.get(config) != value:
             controller.rules.check_broker_config(name, config, value)
+
+
+_LEAST: Final = "min.insync.replicas"
+
+
+def _check_minimum(name: str, after: Values) -> None:
+    """While eligible leader replicas are kept, all brokers go by one value (KIP-966)."""
+    rest = "while eligible.leader.replicas.version is 1"
+    if name:
+        raise WireError(errors.INVALID_CONFIG, f"{_LEAST} cannot be set for one broker alone {rest}: set it for all")
+    if _LEAST not in after:
+        raise WireError(errors.INVALID_CONFIG, f"{_LEAST} of all brokers cannot be removed {rest}: set another value")
 
 
 def _check_named(what: str) -> Callable[[Controller, str], None]:

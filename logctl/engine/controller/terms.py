@@ -53,6 +53,12 @@ class Terms:
         least: int = self._value(topic, "min.insync.replicas")
         return least
 
+    @property
+    def least_by_default(self) -> int:
+        """min.insync.replicas of topics that set none."""
+        least: int = value_of(CATALOGUE["min.insync.replicas"], {}, self._layers)
+        return least
+
     def may_lose(self, topic: Topic) -> bool:
         """unclean.leader.election.enable of a topic: rather somebody who lost records than nobody."""
         allowed: bool = self._value(topic, "unclean.leader.election.enable")

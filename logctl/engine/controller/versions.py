@@ -26,12 +26,12 @@ _SINCE: Final[dict[int, tuple[tuple[int, int], ...]]] = {
 SUPPORTED_FEATURES: Final[dict[str, tuple[int, int]]] = {
     "metadata.version": (OLDEST_METADATA_LEVEL, NEWEST_METADATA_LEVEL),
     "group.version": (0, 1),
+    "eligible.leader.replicas.version": (0, 1),
 }
 """Features this engine serves, with the lowest and highest level it can run: what clients are told."""
 
 CARRIED_FEATURES: Final[dict[str, tuple[int, int]]] = {
     "transaction.version": (0, 2),
-    "eligible.leader.replicas.version": (0, 1),
     "share.version": (0, 1),
     "streams.version": (0, 1),
 }
