@@ -44,6 +44,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     _move_house()
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """With -n, what failed in a group is noted under a name that ends in `@group`, and --last-failed, without -n, would
+    not find it again."""
+    cache = getattr(session.config, "cache", None)
+    if cache is not None and not hasattr(session.config, "workerinput"):
+        failed = cache.get("cache/lastfailed", {})
+        cache.set("cache/lastfailed", {_without_group(name): so for name, so in failed.items()})
+
+
+def _without_group(name: str) -> str:
+    return name[: name.rindex("@")] if name.rfind("@") > name.rfind("]") else name
+
+
 _HOMES: Final = TemporaryDirectory(prefix="logctl-homes-")
 _numbers = itertools.count()
 

@@ -32,7 +32,7 @@ from logctl.engine.apache import ApacheNode, run_tool
 from logctl.errors import AccessDenied, LogctlError, Unreachable, UsageError
 from logctl.wire.messages.metadata import MetadataRequest
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("link-apache")]
 
 PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required"

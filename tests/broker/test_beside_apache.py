@@ -32,7 +32,7 @@ from logctl.wire.primitives import ZERO_UUID
 from logctl.wire.records import NewRecord, build_batch
 from logctl.wire.schema import Message
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("beside-apache")]
 
 TOPICS = {
     "plain": {},

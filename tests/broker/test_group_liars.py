@@ -37,7 +37,7 @@ from logctl.wire.messages.offset_fetch import OffsetFetchRequest, OffsetFetchReq
 from logctl.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAssignment
 from logctl.wire.schema import Message
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("group-liars")]
 
 SETTINGS = {"group.initial.rebalance.delay.ms": "0", "offsets.topic.num.partitions": "1"}
 SUBSCRIPTION = b"\0\1\0\0\0\1\0\6orders\xff\xff\xff\xff\0\0\0\0"

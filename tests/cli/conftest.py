@@ -29,7 +29,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     chosen = metafunc.config.getoption("--engine")
     both = chosen == "both" or (chosen is None and metafunc.definition.get_closest_marker("on_both"))
     names = ENGINES if both else (chosen or "logctl",)
-    rows = [pytest.param(name, marks=pytest.mark.java) if name == "apache" else name for name in names]
+    java = pytest.mark.java, pytest.mark.xdist_group("cli-apache")
+    rows = [pytest.param(name, marks=java) if name == "apache" else name for name in names]
     metafunc.parametrize("engine", rows, scope="session")
 
 

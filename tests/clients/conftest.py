@@ -62,7 +62,9 @@ def _engines(metafunc: pytest.Metafunc) -> tuple[str, ...]:
 
 
 def _java_if(name: str, needs_java: bool) -> object:
-    return pytest.param(name, marks=pytest.mark.java) if needs_java else name
+    """All that share a JVM run in one process, so that each is started once in a run."""
+    marks = pytest.mark.java, pytest.mark.xdist_group("clients-java")
+    return pytest.param(name, marks=marks) if needs_java else name
 
 
 @pytest.fixture(scope="session")

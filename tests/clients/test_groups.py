@@ -43,9 +43,8 @@ ALL = {0, 1, 2, 3}
 
 
 def kinds(*, told: bool = False) -> pytest.MarkDecorator:
-    marked = [
-        pytest.param(name, marks=pytest.mark.java) if name.startswith("java") else name for name in names(told=told)
-    ]
+    java = pytest.mark.java, pytest.mark.xdist_group("clients-java")
+    marked = [pytest.param(name, marks=java) if name.startswith("java") else name for name in names(told=told)]
     return pytest.mark.parametrize("kind", marked, indirect=True)
 
 

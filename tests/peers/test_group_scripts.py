@@ -17,7 +17,7 @@ from support.members.kinds import kind
 from support.tools import CONSUMER_GROUPS, Shell
 from support.waiting import wait_until
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("scripts")]
 
 BEGAN_MS = 1_700_000_000_000
 """2023-11-14T22:13:20Z; a record a second, ten in each of two partitions."""

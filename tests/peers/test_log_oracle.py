@@ -19,7 +19,7 @@ from logctl.wire.compression import NAMES
 from logctl.wire.errors import WireError, describe
 from logctl.wire.records import HEADER_BYTES, NewRecord, build_batch
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("log-oracle")]
 
 PROGRAM = Path(__file__).parent / "java" / "ApacheLog.java"
 CONFIG = LogConfig(segment_bytes=1 << 20, index_interval_bytes=300, segment_index_bytes=1000)

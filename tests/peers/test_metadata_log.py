@@ -26,7 +26,7 @@ from logctl.engine.quorum.election_state import decode_state
 from logctl.wire.messages.broker_registration import Feature
 from logctl.wire.primitives import uuid_text
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("metadata-log")]
 
 
 def admin_of(node: apache.ApacheNode) -> AdminClient:

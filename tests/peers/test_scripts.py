@@ -15,7 +15,7 @@ from support.tools import CONFIGS, Shell
 
 from logctl.engine.apache import ToolResult, run_tool
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("scripts")]
 
 TOOLS = "org.apache.kafka.tools"
 

@@ -31,7 +31,7 @@ from logctl.wire.stored.framing import (
     metadata_record_bytes,
 )
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("oracle")]
 
 TURNS = 6
 

@@ -54,7 +54,7 @@ from logctl.wire.messages.sync_group import SyncGroupRequest, SyncGroupRequestAs
 from logctl.wire.records import iter_batches, iter_records
 from logctl.wire.schema import Message
 
-pytestmark = pytest.mark.java
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("groups-beside-apache")]
 
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",

@@ -16,6 +16,12 @@ def test_a_world_has_its_brokers(world: World, witness: Witness) -> None:
     assert len(witness.admin.describe_cluster()["brokers"]) == world.nodes
 
 
+def test_stories_of_a_world_stay_together(world: World, request: pytest.FixtureRequest) -> None:
+    """Else every process that tells some of them would start a cluster of its own."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith(f"@world-{world}")
+
+
 @only("apache", "apache3")
 def test_apache_offers_what_ours_does_not(world: World) -> None:
     assert world.offers("CreateAcls")
