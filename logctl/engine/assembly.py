@@ -201,6 +201,7 @@ class Assembly:
             say=self._say,
             offline_dirs=lambda: [one.directory_id for one in self.directories if one.failed],
             cordoned_dirs=lambda: [one.directory_id for one in self.directories if one.cordoned],
+            is_ready=lambda: self.replicas.losses.are_known(metadata.image),
         )
 
     def _open_logs(self) -> None:

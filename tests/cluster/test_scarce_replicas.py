@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from support.accidents import Accidents, ask, fetch_request, fetched, produce_request, produced
+from support.accidents import Accidents, ask, elect_unclean, fetch_request, fetched, produce_request, produced
 from support.clients.librdkafka import Librdkafka
 from support.waiting import wait_until
 
-from logctl.wire import errors
-from logctl.wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
-
 NO_LEADER = -1
-UNCLEAN = 1
 
 
 def pair(room: Accidents) -> tuple[int, int]:
@@ -65,12 +61,6 @@ def test_nobody_leads_who_lacks_records_unless_that_is_asked_for(room: Accidents
     room.wait_in_sync("orders", members=[has_all, lacks])
     assert values(room, lacks) == [1, 3]
     room.replicas_match("orders")
-
-
-def elect_unclean(room: Accidents) -> str:
-    wanted = ElectLeadersRequest(UNCLEAN, [TopicPartitions("orders", [0])], 5_000)
-    answer = ask(next(iter(room.there.values())), wanted, 2)
-    return errors.describe(answer.replica_election_results[0].partition_result[0].error_code).name
 
 
 def test_where_it_is_allowed_it_happens_by_itself(room: Accidents) -> None:

@@ -39,6 +39,7 @@ from logctl.wire.messages.describe_quorum import (
     DescribeQuorumRequestPartitionData,
     DescribeQuorumRequestTopicData,
 )
+from logctl.wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 from logctl.wire.messages.fetch import FetchPartition, FetchRequest, FetchTopic
 from logctl.wire.messages.metadata import MetadataRequest, MetadataRequestTopic
 from logctl.wire.messages.produce import PartitionProduceData, ProduceRequest, TopicProduceData
@@ -291,3 +292,10 @@ def fetched(answer: Any) -> tuple[str, list[int]]:
     values = [int(one.value or b"-1") for batch in iter_batches(memoryview(bytes(told.records or b"")))
               for one in iter_records(batch)]  # fmt: skip
     return errors.describe(told.error_code).name, values
+
+
+def elect_unclean(room: Accidents, topic: str = "orders") -> str:
+    """Have somebody lead partition 0 who may have lost records; the name of the error."""
+    wanted = ElectLeadersRequest(1, [TopicPartitions(topic, [0])], 5_000)
+    answer = ask(next(iter(room.there.values())), wanted, 2)
+    return errors.describe(answer.replica_election_results[0].partition_result[0].error_code).name

@@ -50,7 +50,8 @@ class Stage(Enum):
 
 class Life:
     """`open_logs` is called once, when all that was decided before the registration is known; `let_in` each time the
-    controller lets the broker in; `hopeless` with a sentence when it never will."""
+    controller lets the broker in; `hopeless` with a sentence when it never will. It does not ask to be let in before
+    `is_ready()`."""
 
     def __init__(
         self,
@@ -66,6 +67,7 @@ class Life:
         say: Callable[[str, str], None],
         offline_dirs: Callable[[], list[bytes]] = list,
         cordoned_dirs: Callable[[], list[bytes]] = list,
+        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self.stage = Stage.REGISTERING
         self.epoch = -1
@@ -80,6 +82,7 @@ class Life:
         self._say = say
         self._offline_dirs = offline_dirs
         self._cordoned_dirs = cordoned_dirs
+        self._is_ready = is_ready
         self._has_a_twin = False
         self._logs_are_open = False
         self._asking = False
@@ -99,6 +102,8 @@ class Life:
             return
         if self.stage is Stage.REGISTERING:
             self._ask(self._registration, self._registered)
+        elif self.stage is Stage.FENCED and not self._is_ready():
+            self._due_ms = now_ms + _AGAIN_MS
         elif self.stage not in (Stage.CATCHING_UP, Stage.GONE):
             self._ask(self._heartbeat(), self._heard)
 

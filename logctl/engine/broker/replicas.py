@@ -22,11 +22,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from logctl.engine.broker.log_dirs import Bounds, LogDir, Place
+from logctl.engine.broker.losses import Losses
 from logctl.engine.broker.moves import UNLIMITED, Move, Moves
 from logctl.engine.broker.openings import Openings, log_config
 from logctl.engine.broker.replica import Replica
 from logctl.engine.controller.delta import Delta
-from logctl.engine.controller.image import Image, Partition, ResourceType, Topic
+from logctl.engine.controller.image import LOST_DIRECTORY, Image, Partition, ResourceType, Topic
 from logctl.engine.log.config import LogConfig
 from logctl.engine.log.directory import remove_tree, retire_directory
 from logctl.engine.log.disk import Disk, DiskFault, sync_volume
@@ -106,6 +107,7 @@ class Replicas:
         self.moves = Moves(disk, self._files, appends, say, new_id, self._moved)
         self.untold: dict[tuple[bytes, int], bytes] = {}
         """(topic id, partition) -> directory id of replicas that lie where the image does not have them yet."""
+        self.losses = Losses(node_id)
         self.reseated: dict[Replica, None] | None = None
         """Where somebody asks: replicas that lead or follow otherwise than before, or are given up."""
         self._retention_due_ms = 0
@@ -133,6 +135,7 @@ class Replicas:
         """Take up what the image gives to this node."""
         self._now_ms = now_ms
         self._openings.follow(image)
+        self.losses.begin(image)
         lying = self._what_lies_around(image)
         for directory in self.directories:
             if not directory.clean and sum(one is directory for one in lying.values()) > _PORTION:
@@ -214,6 +217,8 @@ class Replicas:
             replica.lead(self._node_id, partition, self._now_ms)
         else:
             replica.follow(partition)
+        if self.losses.end((replica.topic_id, replica.partition), partition):
+            self.untold[replica.topic_id, replica.partition] = self.home_of(replica).directory_id
         if self.reseated is not None:
             self.reseated[replica] = None
 
@@ -251,6 +256,7 @@ class Replicas:
         """Take up a partition; its log is opened now only where that cannot wait."""
         place = Place(topic.name, number)
         directory = found or self._choose(partition)
+        is_lost = found is None and self.losses.is_certain(place, partition, directory, self.directories)
         if found is None:
             directory.forget(place)
         replica = Replica(
@@ -276,6 +282,10 @@ class Replicas:
                 self._refuse(home, problem)
             return
         self._adopt(home, partition)
+        if is_lost:
+            self.losses.add((topic.topic_id, number))
+            self.untold[topic.topic_id, number] = LOST_DIRECTORY
+            self._say("recovery", f"{place.folder} is gone with what it held: nothing is led here before it is copied anew")
         if found is None and not replica.awake:
             self._unmade[replica] = None
 
@@ -299,7 +309,9 @@ class Replicas:
         replica, directory = home
         self._by_id[replica.topic_id, replica.partition] = replica
         directory.held += 1
-        if partition.directory_of(self._node_id) != directory.directory_id:
+        if self.losses.is_still_one(partition):
+            self.losses.add((replica.topic_id, replica.partition))
+        elif partition.directory_of(self._node_id) != directory.directory_id:
             self.untold[replica.topic_id, replica.partition] = directory.directory_id
         self._take_office(replica, partition)
 
@@ -382,6 +394,7 @@ class Replicas:
             self.reseated[replica] = None
         directory.held -= 1
         directory.forget(home.place)
+        self.losses.forget((replica.topic_id, replica.partition))
         self.moves.cancel(replica)
         delay_ms = self._openings.config(replica.topic).file_delete_delay_ms
         if replica.awake:

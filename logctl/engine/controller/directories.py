@@ -2,6 +2,7 @@
 
 The broker chooses a log directory, and the cluster takes note of it. A directory whose disk failed is struck off the
 broker's list: what lies there is out of sync and leads nothing, as if its broker were gone, while the rest goes on.
+A replica that its broker says is lost leaves the in-sync set even as its last member: nobody is left who has it all.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 from logctl.engine.controller.changes import change, places_of, with_replicas
 from logctl.engine.controller.decision import Controller, Decision
-from logctl.engine.controller.image import Broker, Partition
+from logctl.engine.controller.image import LOST_DIRECTORY, Broker, Partition
 from logctl.engine.controller.isr import check_broker
 from logctl.engine.controller.terms import CORDONED_SINCE, DIRECTORIES_SINCE, Terms, is_usable
 from logctl.wire import errors
@@ -84,7 +85,8 @@ def _assigned(
         elif broker_id not in partition.replicas:
             code = errors.NOT_LEADER_OR_FOLLOWER
         else:
-            record = change(terms, topic, number, _moved(terms, partition, broker_id, directory))
+            gone = frozenset((broker_id,)) if directory == LOST_DIRECTORY else frozenset[int]()
+            record = change(terms, topic, number, _moved(terms, partition, broker_id, directory), lost=gone)
             records += [] if record is None else [record]
         lines.append(AssignReplicasToDirsResponsePartitionData(number, code))
     return AssignReplicasToDirsResponseTopicData(asked.topic_id, lines)

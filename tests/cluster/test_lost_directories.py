@@ -1,0 +1,99 @@
+"""What a disk held is gone: the node comes back empty under the same name, and is given everything again.
+
+Until then it leads nothing (KIP-903, KIP-966): also where it was the last member of the in-sync set.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.accidents import Accidents, ask, elect_unclean, fetch_request, fetched, produce_request, produced
+from support.clients.librdkafka import Librdkafka
+from support.controller import CLUSTER_ID
+from support.node import Node
+from support.waiting import wait_until
+
+from logctl.engine.directory import format_directories
+from logctl.engine.log.disk import RealDisk
+from logctl.engine.node import new_uuid, wall_ms
+
+NO_LEADER = -1
+
+
+def wipe(node: Node, node_id: int) -> None:
+    shutil.rmtree(node.log_dir)
+    format_directories(
+        RealDisk(), [str(node.log_dir)], cluster_id=CLUSTER_ID, node_id=node_id, new_uuid=new_uuid, now_ms=wall_ms()
+    )
+
+
+def folder(node: Node, topic: str) -> Path:
+    return node.log_dir / f"{topic}-0"
+
+
+@pytest.mark.parametrize("whom", ["leader", "follower", "controller"])
+def test_a_node_that_lost_everything_is_given_it_again(room: Accidents, whom: str) -> None:
+    room.create("orders", min_insync_replicas="2")
+    leader, follower = room.leader("orders"), room.follower("orders")
+    victim = {"leader": leader, "follower": follower, "controller": room.controller()}[whom]
+    with room.load("orders", [Librdkafka()]) as load:
+        load.goes_on()
+        room.nodes[victim].kill()
+        wipe(room.nodes[victim], victim)
+        load.goes_on()
+        room.nodes[victim].start()
+        room.wait_in_sync("orders")
+        load.goes_on()
+    assert not load.refused
+    room.judge("orders", load)
+
+
+@pytest.mark.parametrize("orderly", [True, False], ids=["stopped", "killed"])
+def test_a_partition_whose_folder_is_gone_is_copied_anew(room: Accidents, orderly: bool) -> None:
+    room.create("orders", min_insync_replicas="2")
+    victim = room.leader("orders")
+    with room.load("orders", [Librdkafka()]) as load:
+        load.goes_on()
+        (room.nodes[victim].stop if orderly else room.nodes[victim].kill)()
+        shutil.rmtree(folder(room.nodes[victim], "orders"))
+        load.goes_on()
+        room.nodes[victim].start()
+        room.wait_in_sync("orders")
+    assert not load.refused
+    room.judge("orders", load)
+
+
+@pytest.mark.parametrize("what", ["its directory", "the folder of its partition"])
+def test_the_last_in_sync_member_does_not_lead_without_what_it_had(room: Accidents, what: str) -> None:
+    last, behind = (one for one in room.nodes if one != room.controller())
+    room.create("orders", replicas=[last, behind])
+    assert produced(ask(room.nodes[last], produce_request("orders", 1), 12)) == ("NONE", 0)
+    room.nodes[behind].kill()
+    wait_until(lambda: room.place("orders").isr == [last], "the other to leave the in-sync set")
+    assert produced(ask(room.nodes[last], produce_request("orders", 2), 12)) == ("NONE", 1)
+    room.nodes[last].stop()
+    if what == "its directory":
+        wipe(room.nodes[last], last)
+    else:
+        shutil.rmtree(folder(room.nodes[last], "orders"))
+    room.nodes[last].start()
+    assert "orders-0 is gone with what it held" in room.nodes[last].diary
+    room.nodes[behind].start()
+    assert_led_by_nobody(room, last)
+    room.nodes[last].kill()
+    room.nodes[last].start()
+    assert_led_by_nobody(room, last)
+    assert elect_unclean(room) == "NONE", "who has something is asked to lead"
+    wait_until(lambda: room.leader("orders") == behind, "who has something to lead")
+    room.wait_in_sync("orders", members=[last, behind])
+    assert fetched(ask(room.nodes[behind], fetch_request("orders"), 12)) == ("NONE", [1])
+    room.replicas_match("orders")
+
+
+def assert_led_by_nobody(room: Accidents, empty: int) -> None:
+    """All brokers are let in, so whatever was to be decided has been."""
+    assert room.place("orders").leader == NO_LEADER
+    assert room.place("orders").isr == []
+    assert fetched(ask(room.nodes[empty], fetch_request("orders"), 12))[0] == "NOT_LEADER_OR_FOLLOWER"
