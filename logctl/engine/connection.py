@@ -11,7 +11,12 @@ behind it is lost (None for an answer that is certain). At the end of the tick t
 - nothing to wait for: the answers leave;
 - `waits` (an acks=all append is not on disk yet): they are held under the ticket of the flush that is gathering, and
   whatever the connection answers later queues behind them (`held`);
-- the flush completes: `flushed` lets everything up to its ticket go.
+- the flush completes: `let_go` lets everything up to its ticket go.
+
+An answer that other nodes must make true first is *owed* (`broker/acknowledgements.py`) and stands among the others in
+its place; it is decided later than any flush, and `let_go` is called again then. So the answers of a connection leave
+in the order of its requests, whatever each of them waits for. A connection that is owed OWED_MAX answers is muted until
+it is owed half as many.
 
 A request that is parked (a fetch waiting for data, a change waiting for its commit) mutes the connection: frames behind
 it stay unparsed until it is answered, as Apache does, so answers cannot overtake each other. A peer that does not take
@@ -22,15 +27,17 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from collections.abc import Iterator
 from fcntl import ioctl
 from struct import Struct
 from termios import FIONREAD
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from logctl.engine import sender
+from logctl.engine.broker.acknowledgements import AfterCopies, Owed
 from logctl.engine.broker.appends import AfterAppend, Lost
 from logctl.engine.broker.exchange import answer_parts, read_request, said
-from logctl.engine.broker.produce_path import WAITS, ProducePath
+from logctl.engine.broker.produce_path import OWES, WAITS, ProducePath
 from logctl.engine.broker.request import NO_RESPONSE, PARKED, AfterFlush, Peer, Request
 from logctl.engine.buffers import CHUNK_BYTES, SMALL_BYTES, capacity
 from logctl.engine.log.disk import DiskFault
@@ -43,6 +50,8 @@ if TYPE_CHECKING:
 _LENGTH: Final = Struct(">i")
 _REQUEST_BYTES_MIN: Final = 8
 OFFSET_COMMIT: Final = 8
+OWED_MAX: Final = 1000
+"""An owed answer keeps some 300 bytes."""
 _HTTP_VERBS: Final = (b"GET ", b"HEAD", b"POST", b"PUT ", b"DELE", b"OPTI", b"PATC", b"CONN", b"TRAC", b"PRI ")
 
 
@@ -54,7 +63,7 @@ class Doubt(Protocol):
 
 
 class Held(NamedTuple):
-    """Answers that leave with a flush."""
+    """Answers that leave with a flush, or with what is in front of them (ticket 0)."""
 
     ticket: int
     parts: list[Any]
@@ -93,10 +102,13 @@ class Connection:
         "commits",
         "doubts",
         "filled",
+        "full",
         "greeted",
         "held",
         "new",
         "out",
+        "owed",
+        "owing",
         "own",
         "parked",
         "path",
@@ -122,7 +134,12 @@ class Connection:
         self.doubts: list[Doubt | None] = []
         self.waits = False
         self.touched = False
-        self.held: deque[Held] | None = None
+        self.held: deque[Held | Owed] | None = None
+        self.owed = 0
+        """How many answers are owed."""
+        self.owing = False
+        """Whether there are owed ones among `new`."""
+        self.full = False
         self.out: list[Any] | None = None
         self.unsent_bytes = 0
         self.parked: Request[Any] | None = None
@@ -134,7 +151,7 @@ class Connection:
 
     @property
     def muted(self) -> bool:
-        return self.parked is not None or self.stalled
+        return self.parked is not None or self.stalled or self.full
 
     @property
     def idle(self) -> bool:
@@ -313,9 +330,13 @@ class Connection:
                 quick_count += 1
                 if handled == WAITS:
                     self.waits = True
+                elif handled == OWES:
+                    self._owe(new[-1])
+                    if self.full:
+                        break
             else:
                 self._handle(view, start, stop)
-                if self.parked is not None or self.stalled or self.closed:
+                if self.muted or self.closed:
                     break
         server.metrics.requests_quick += quick_count
         return position
@@ -343,8 +364,9 @@ class Connection:
             self.parked = request
         elif answer is not NO_RESPONSE:
             self.place(request, answer)
-        if isinstance(answer, AfterAppend) and answer.only is not None:
-            self.path.learn(view[start:stop], request, answer.only)
+        if isinstance(answer, AfterAppend | AfterCopies) and answer.only is not None:
+            refuse = answer.refuse if isinstance(answer, AfterCopies) else None
+            self.path.learn(view[start:stop], request, answer.only, refuse)
         if commits and answer is PARKED:
             commits.learn(view[start:stop], request, server.broker)
 
@@ -371,6 +393,11 @@ class Connection:
         self.stalled = self.unsent_bytes > self.server.limits.send_queue_max_bytes
 
     def _place(self, request: Request[Any], answer: Any) -> None:
+        if isinstance(answer, AfterCopies):
+            self.new.append(answer.owed)
+            self.doubts.append(None)
+            self._owe(answer.owed)
+            return
         if isinstance(answer, AfterAppend | AfterFlush):
             response = answer.response
             parts = [b"" if response is None else b"".join(answer_parts(request, response))]
@@ -381,6 +408,12 @@ class Connection:
             self.doubts.extend([None] * len(parts))
         self.new.extend(parts)
         self.unsent_bytes += sender.weight(parts)
+
+    def _owe(self, owed: Owed) -> None:
+        owed.whose = self
+        self.owing = True
+        self.owed += 1
+        self.full = self.owed >= OWED_MAX
 
     # Answering.
 
@@ -397,29 +430,45 @@ class Connection:
             return False
         doubts = self.doubts
         self.new, self.doubts = [], []
-        if not self.waits and not self.held:
+        waits, self.waits = self.waits, False
+        if not waits and not self.held and not self.owing:
             self.send(parts)
             return False
-        if not self.waits:
-            assert self.held
-            ticket = self.held[-1].ticket
-        self.waits = False
         if self.held is None:
             self.held = deque()
-        self.held.append(Held(ticket, parts, doubts))
-        return True
+        if self.owing:
+            self.owing = False
+            self.held.extend(_apart(ticket if waits else 0, parts, doubts))
+        else:
+            self.held.append(Held(ticket if waits else 0, parts, doubts))
+        return waits
 
-    def flushed(self, ticket: int, lost: Lost | None) -> None:
-        """The flush `ticket` is over; with `lost` some of it failed."""
-        held = self.held
-        while held and held[0].ticket <= ticket and not self.closed:
-            _, parts, doubts = held.popleft()
-            if lost and not _correct(parts, doubts, lost):
+    def let_go(self, ticket: int, lost: Lost | None) -> None:
+        """The flush `ticket` is over, or something owed is decided. With `lost` some flush has failed."""
+        held, out = self.held, list[Any]()
+        while held:
+            first = held[0]
+            if isinstance(first, Owed):
+                if not first.decided:
+                    break
+                out += first.parts()
+                self.owed -= 1
+            elif first.ticket > ticket:
+                break
+            elif lost and not _correct(first.parts, first.doubts, lost):
+                self.send(out)
                 self.close()
                 return
-            self.send(parts)
+            else:
+                out += first.parts
+            held.popleft()
         if not held:
             self.held = None
+        if out:
+            self.send(out)
+        if self.full and self.owed <= OWED_MAX // 2:
+            self.full = False
+            self.server.resume_soon(self)
 
     def send(self, parts: list[Any]) -> None:
         """Send what the socket takes, queue the rest."""
@@ -507,6 +556,19 @@ class Connection:
         self.new, self.doubts, self.held = [], [], None
         server.forget(self)
         self.sock.close()
+
+
+def _apart(ticket: int, parts: list[Any], doubts: list[Doubt | None]) -> Iterator[Held | Owed]:
+    """Owed answers one by one, runs of others between them."""
+    first = 0
+    for index, part in enumerate(parts):
+        if isinstance(part, Owed):
+            if first < index:
+                yield Held(ticket, parts[first:index], doubts[first:index])
+            yield part
+            first = index + 1
+    if first < len(parts):
+        yield Held(ticket, parts[first:], doubts[first:])
 
 
 def _correct(parts: list[Any], doubts: list[Doubt | None], lost: Lost) -> bool:

@@ -8,7 +8,8 @@ that has something to say and ends when the loop has let all of them say it:
 1. every readable connection receives and handles its whole frames; produce requests only stage their batches;
 2. `end_tick`: one write per log with staged batches, then readers waiting for them are tried, answers that were parked
    are placed, and what muted connections had in their buffers is handled, until nothing moves any more;
-3. connections send their answers, in one call each; those that speak of unflushed acks=all appends are held;
+3. connections send their answers, in one call each; those that speak of unflushed acks=all appends are held, and those
+   that other nodes must have first are owed until the tick in which enough of them have it;
 4. if no flush is running, one is started for all logs that want it. When it ends, the answers held for it leave.
 
 So latency is one turn of the loop when the node is idle, and under load every system call is shared by all requests
@@ -102,6 +103,8 @@ class Server:
         self._resumable: list[Connection] = []
         self._flusher: Flusher
         self._ticket = 1
+        self._finished = 0
+        """The newest ticket whose flush is over."""
         self._gathered: list[Connection] = []
         self._flushing: list[Connection] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -312,6 +315,8 @@ class Server:
             if connection.release(self._ticket):
                 self._gathered.append(connection)
         self.touched.clear()
+        if self.broker.waiting.decided:
+            self._let_go_decided()
         if self.spent:
             self._return_buffers()
         if not self._flusher.busy:
@@ -445,9 +450,26 @@ class Server:
 
     def _finish(self, connections: list[Connection], ticket: int) -> None:
         self._a_directory_is_closed()
+        self._finished = max(self._finished, ticket)
         for connection in connections:
-            if not connection.closed:
-                connection.flushed(ticket, self._lost)
+            self._let_go(connection)
+
+    def _let_go_decided(self) -> None:
+        """Answers that were owed are decided: they leave, and what was held behind them."""
+        decided = self.broker.waiting.decided
+        whose = dict.fromkeys(owed.whose for owed in decided)
+        decided.clear()
+        for connection in whose:
+            if connection is not None:
+                self._let_go(connection)
+
+    def _let_go(self, connection: Connection) -> None:
+        if not connection.closed:
+            try:
+                connection.let_go(self._finished, self._lost)
+            except Exception:
+                self.confess(f"Answering {connection.peer.host}:{connection.peer.port} failed")
+                connection.close()
 
     # Requests.
 

@@ -21,6 +21,7 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+from logctl.engine.broker.acknowledgements import AfterCopies
 from logctl.engine.broker.appends import AfterAppend, Appends
 from logctl.engine.broker.broker import Broker
 from logctl.engine.broker.exchange import answer_parts, read_request
@@ -152,6 +153,10 @@ class Node:
         outbox, self.broker.outbox[:] = list(self.broker.outbox), []
         for request, response in outbox:
             self.room.answered(self, request, response)
+        decided = self.waiting.decided[:]
+        self.waiting.decided.clear()
+        for owed in decided:
+            self.room.produced(owed.whose, b"".join(owed.parts()))
 
     def flush(self) -> None:
         dirty = list(self.appends.dirty)
@@ -325,9 +330,6 @@ class Room:
         node.end_tick()
 
     def answered(self, node: Node, request: Request[Any], response: Any) -> None:
-        if request in self.sent:
-            self._produced(request, response)
-            return
         asked = self.parked.pop(request, None)
         if asked is None:
             return
@@ -339,6 +341,9 @@ class Room:
             part if isinstance(part, bytes) else part.file.pread(part.length, part.position)
             for part in answer_parts(request, response)
         )
+        return self._decoded(request, data)
+
+    def _decoded(self, request: Request[Any], data: bytes) -> Any:
         header = 9 if API[request.api_key].response_header_is_flexible(request.version) else 8
         return API[request.api_key].response.decode(memoryview(data)[header:], request.version)[0]
 
@@ -362,11 +367,18 @@ class Room:
         request = self._request(node, ProduceRequest(acks=acks, timeout_ms=1_500, topic_data=data), 13)
         self.sent[request] = value
         answer = node.broker.handle(request, self.now_ms)
-        if answer is not PARKED:
+        if isinstance(answer, AfterCopies):
+            answer.owed.whose = request
+        else:
             assert acks != -1 or answer.only is None, "answered before others had it"
             self._produced(request, answer.response if isinstance(answer, AfterAppend) else answer)
         if self.random.random() < 0.8:
             node.end_tick()
+
+    def produced(self, request: Request[Any], frame: bytes) -> None:
+        """An answer that was owed; that of a life that is over is heard by nobody."""
+        if request in self.sent:
+            self._produced(request, self._decoded(request, frame))
 
     def _produced(self, request: Request[Any], response: Any) -> None:
         value = self.sent.pop(request)

@@ -15,6 +15,9 @@ whole, so a request with anything unusual in it (a transactional id, tagged fiel
 Where the prefix ends is computed from the one thing that varies in it, the length of the topic's name. A prefix with a
 topic id has none; there `varying` points at the header's count of tagged fields, which is 0 in all prefixes learnt.
 
+Where others copy the partition, the answer to acks=all is owed until they have the batch (`acknowledgements.py`): in
+its place among the answers stands an `OwedAnswer`, which its replica decides.
+
 Whatever is refused or looks odd is left to the general handler, which finds the same fault again and words the error.
 An entry needs no invalidation: it asks its replica each time, and the replica of a deleted topic refuses for good.
 """
@@ -22,10 +25,12 @@ An entry needs no invalidation: it asks its replica each time, and the replica o
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from functools import lru_cache
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final
 
+from logctl.engine.broker.acknowledgements import Owed
 from logctl.wire import errors
 from logctl.wire.errors import WireError
 from logctl.wire.primitives import MalformedMessage, uvarint
@@ -41,6 +46,8 @@ GENERAL: Final = 0
 ANSWERED: Final = 1
 WAITS: Final = 2
 """Answered, and the answer waits for the flush."""
+OWES: Final = 3
+"""The answer is owed."""
 
 _VERSIONS: Final = range(7, 14)
 """Before 7 zstd must be refused, which takes a look at more than the prefix."""
@@ -56,13 +63,19 @@ _BATCH_BYTES_MIN: Final = 61
 _TRANSACTIONAL: Final = 0x10
 _EMPTY_TAGS: Final = b"\0\0\0"  # of the partition, the topic and the request
 
+Refuse = Callable[[int, WireError], bytes]
+"""See `AfterCopies`."""
+
 
 class Entry:
     """One prefix: its replica, and how to answer."""
 
-    __slots__ = ("acks", "flexible", "head", "pack", "replica", "size", "tail")
+    __slots__ = ("acks", "flexible", "head", "pack", "refuse", "replica", "size", "tail", "timeout_ms")
 
     def __init__(self, replica: Replica, acks: int, flexible: bool, head: bytes, tail: bytes) -> None:
+        self.timeout_ms = 0
+        self.refuse: Refuse | None = None
+        """Known once an answer was owed."""
         layout = _layout(len(head), len(tail))
         self.replica = replica
         self.acks = acks
@@ -80,6 +93,31 @@ class Entry:
             return None
         size, correlation_id = _HEADER.unpack_from(answer)
         return self.pack(size, correlation_id, self.head, errors.KAFKA_STORAGE_ERROR, -1, -1, -1, self.tail)
+
+
+class OwedAnswer(Owed):
+    """What stands in place of an answer until others have the batch: its own only promise."""
+
+    __slots__ = ("_answer", "_correlation_id", "_entry", "last_offset")
+
+    def __init__(self, entry: Entry, correlation_id: int, answer: bytes, last_offset: int, deadline_ms: int) -> None:
+        self.whose = None
+        self.decided = False
+        self.deadline_ms = deadline_ms
+        self.last_offset = last_offset
+        self._answer = answer
+        self._entry = entry
+        self._correlation_id = correlation_id
+
+    def decide(self, error: WireError | None) -> OwedAnswer:
+        if error is not None:
+            assert self._entry.refuse is not None
+            self._answer = self._entry.refuse(self._correlation_id, error)
+        self.decided = True
+        return self
+
+    def parts(self) -> list[Any]:
+        return [self._answer]
 
 
 @lru_cache
@@ -105,7 +143,7 @@ class ProducePath:
     def append(
         self, view: memoryview, start: int, stop: int, now_ms: int, answers: list[Any], doubts: list[Any]
     ) -> int:
-        """Handle the frame in view[start:stop] if its prefix is known: GENERAL, ANSWERED or WAITS.
+        """Handle the frame in view[start:stop] if its prefix is known: GENERAL, ANSWERED, WAITS or OWES.
 
         The answer (nothing for acks=0) and its doubt are added to the lists. One function on purpose: this runs once a
         request, and a call less is several per cent of it.
@@ -131,29 +169,43 @@ class ProducePath:
                 position += 4
                 if end != stop:
                     return GENERAL
-            if end - position < _BATCH_BYTES_MIN or view[position + 22] & _TRANSACTIONAL:
-                return GENERAL
             replica = entry.replica
             acks = entry.acks
-            if replica.followers is not None and acks == -1:
+            owes = acks == -1 and replica.followers is not None
+            if (
+                end - position < _BATCH_BYTES_MIN
+                or view[position + 22] & _TRANSACTIONAL
+                or (owes and entry.refuse is None)
+            ):
                 return GENERAL
             appended = replica.append(view[position:end], acks, now_ms)
         except (IndexError, MalformedMessage, struct.error, WireError):
             return GENERAL
         if appended.duplicate:
             return GENERAL
-        doubts.append(entry)
         if not acks:
+            doubts.append(entry)
             answers.append(b"")
             return ANSWERED
-        base_offset, _, time_ms, log_start_offset, _ = appended
-        answers.append(
-            entry.pack(entry.size, correlation_id, entry.head, 0, base_offset, time_ms, log_start_offset, entry.tail)
+        base_offset, last_offset, time_ms, log_start_offset, _ = appended
+        answer = entry.pack(
+            entry.size, correlation_id, entry.head, 0, base_offset, time_ms, log_start_offset, entry.tail
         )
+        if owes:
+            owed = OwedAnswer(entry, correlation_id, answer, last_offset, now_ms + entry.timeout_ms)
+            replica.promise(owed)
+            answers.append(owed)
+            doubts.append(None)
+            return OWES
+        doubts.append(entry)
+        answers.append(answer)
         return WAITS if acks == -1 and replica.durable else ANSWERED
 
-    def learn(self, frame: memoryview, request: Request[ProduceRequest], replica: Replica) -> None:
-        """Remember the prefix of a request whose one batch the general handler has appended to `replica`."""
+    def learn(
+        self, frame: memoryview, request: Request[ProduceRequest], replica: Replica, refuse: Refuse | None = None
+    ) -> None:
+        """Remember the prefix of a request whose one batch the general handler has appended to `replica`; `refuse` from
+        its answer where that was owed."""
         version = request.version
         if version not in _VERSIONS or request.body.transactional_id is not None:
             return
@@ -178,7 +230,9 @@ class ProducePath:
         if layout != (self._versions, self._fixed_bytes, self._varying) or len(self._entries) >= _ENTRIES_MAX:
             self._entries = {}
             self._versions, self._fixed_bytes, self._varying = layout
-        self._entries[prefix] = _entry(version, replica, request.body.acks, head)
+        entry = self._entries[prefix] = _entry(version, replica, request.body.acks, head)
+        entry.timeout_ms = max(0, request.body.timeout_ms)
+        entry.refuse = refuse
 
 
 def _client_id(request: Request[ProduceRequest]) -> bytes:

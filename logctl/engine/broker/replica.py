@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from logctl.engine.broker.acknowledgements import Promises
 from logctl.engine.broker.followers import UNKNOWN, Followers
 from logctl.engine.broker.range import Range
 from logctl.engine.broker.waiting import Place
@@ -51,6 +52,7 @@ class Replica(Place):
     __slots__ = (
         "_appends",
         "_open",
+        "_promises",
         "_staged",
         "_waiting",
         "awake",
@@ -64,7 +66,6 @@ class Replica(Place):
         "leader_epoch",
         "leader_id",
         "log",
-        "losses",
         "outline",
         "partition",
         "refusal",
@@ -104,8 +105,6 @@ class Replica(Place):
         """Where the log ended when this node began to lead."""
         self.followers: Followers | None = None
         """Where there are others who copy from this node."""
-        self.losses = 0
-        """How often something staged did not reach the file."""
         self.known_mark = 0
         """The high watermark that the checkpoint has from before the start."""
         self.told_mark = UNKNOWN
@@ -120,6 +119,7 @@ class Replica(Place):
         self._waiting = waiting
         self._open = open_log
         self._staged = False
+        self._promises: Promises | None = None
 
     def __getattr__(self, name: str) -> Any:
         if name not in _FROM_THE_LOG:
@@ -162,6 +162,7 @@ class Replica(Place):
 
     def _begin_reign(self) -> None:
         self.followers, self.told_mark = None, UNKNOWN
+        self._break_promises(errors.NOT_LEADER_OR_FOLLOWER)
         if self.awake:
             self._drop_staged()
             self.epoch_start = self.log.end_offset
@@ -184,6 +185,7 @@ class Replica(Place):
         self.isr, self.size = partition.isr, len(partition.replicas)
         if self.refusal != errors.KAFKA_STORAGE_ERROR:
             self.refusal = errors.NOT_LEADER_OR_FOLLOWER
+        self._break_promises(errors.NOT_LEADER_OR_FOLLOWER)
         self._waiting.stir(self)
 
     def _drop_staged(self) -> None:
@@ -200,10 +202,13 @@ class Replica(Place):
         self.durable = self.flush_every_batch or config.flush_messages == 1
         # A minimum above the number of replicas can never be met; Apache caps it, and so do we.
         self.short_of_isr = len(self.isr) < min(config.min_insync_replicas, self.size)
+        if self.short_of_isr:
+            self._break_promises(errors.NOT_ENOUGH_REPLICAS_AFTER_APPEND)
 
     def close_off(self) -> None:
         """The partition is deleted here: whoever waits learns of it."""
         self.refusal = errors.UNKNOWN_TOPIC_OR_PARTITION
+        self._break_promises(self.refusal)
         if self.awake:
             self._appends.forget(self)
         self._waiting.stir(self)
@@ -211,6 +216,7 @@ class Replica(Place):
     def fence(self) -> None:
         """The disk under this log failed: nothing more is read from it or promised on it."""
         self.refusal = errors.KAFKA_STORAGE_ERROR
+        self._break_promises(self.refusal)
         if self.awake:
             self._appends.forget(self)
         self._waiting.stir(self)
@@ -302,8 +308,10 @@ class Replica(Place):
     def discarded(self) -> None:
         """The staged batches did not reach the file and are forgotten."""
         self._staged = False
-        self.losses += 1
         self.log.discard_staged()
+        if self._promises is not None:
+            lost = WireError(errors.KAFKA_STORAGE_ERROR, "The disk did not take the batch")
+            self._promises.break_from(self.log.end_offset, lost)
         self._waiting.stir(self)
 
     def flushed(self) -> None:
@@ -311,6 +319,27 @@ class Replica(Place):
         self._appends.forget_timer(self)
         if self.durable:
             self._advance()
+
+    # Promises.
+
+    def promise(self, promise: Any) -> None:
+        """Decide this one (`acknowledgements.py`) as soon as it is known what becomes of its batch."""
+        promises = self._promises
+        if promises is None:
+            promises = self._promises = Promises(self._waiting.decided)
+        if not promises or promise.deadline_ms < self._waiting.owing_due_ms:
+            self._waiting.owe(promises, promise.deadline_ms)
+        promises.add(promise)
+        if promise.last_offset < self.high_watermark:
+            self._keep_promises()
+
+    def _keep_promises(self) -> None:
+        assert self._promises is not None
+        self._promises.keep(self.high_watermark)
+
+    def _break_promises(self, code: int) -> None:
+        if self._promises:
+            self._promises.break_all(WireError(code))
 
     # The high watermark.
 
@@ -350,6 +379,8 @@ class Replica(Place):
         if end > self.high_watermark:
             self.high_watermark = end
             self._waiting.stir(self)
+            if self._promises:
+                self._keep_promises()
 
     def follower_asked(self, broker_id: int, broker_epoch: int, offset: int, start_offset: int, now_ms: int) -> None:
         """A follower has everything below `offset`. Raises WireError for a node that holds no replica."""

@@ -1,9 +1,12 @@
 """Requests that wait for a partition to move, or for a deadline.
 
-A fetch with nothing to send yet, and later a produce that needs its followers, is parked here. It watches some
-*places* (replicas). Whoever moves a place calls `stir`; at the end of the tick `settle` tries everything stirred, each
-request once however many of its places moved. What is still here at its deadline gives up, which means answering with
-what there is. Nothing here reads a clock: the time comes in.
+A fetch with nothing to send yet, for example, is parked here. It watches some *places* (replicas). Whoever moves a
+place calls `stir`; at the end of the tick `settle` tries everything stirred, each request once however many of its
+places moved. What is still here at its deadline gives up, which means answering with what there is. Nothing here reads
+a clock: the time comes in.
+
+Answers to produce requests that others must have first are not parked: they wait with their replicas
+(`acknowledgements.py`). Here is only who has such promises open, until when, and which answers are decided by now.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from logctl.engine.broker.acknowledgements import Owed, Promises
     from logctl.engine.broker.request import Request
+
+NEVER_MS: Final = 1 << 62
 
 
 class Watcher:
@@ -76,6 +82,11 @@ class Waiting:
     def __init__(self) -> None:
         self.faults: list[tuple[Request[Any], Exception]] = []
         """Requests that could not be answered because of a fault of ours; whoever runs the rounds empties it."""
+        self.decided: list[Owed] = []
+        """Answers that waited for other nodes and may leave; the shell empties it at the end of the tick."""
+        self._owing: dict[Promises, None] = {}
+        self.owing_due_ms = NEVER_MS
+        """No open promise ends before."""
         self._deadlines: list[tuple[int, int, Parked]] = []
         self._order = count()
         self._by_request: dict[Request[Any], Parked] = {}
@@ -96,6 +107,11 @@ class Waiting:
         if place.watchers is not None:
             self._stirred.update(place.watchers)
 
+    def owe(self, promises: Promises, deadline_ms: int) -> None:
+        """There are open promises, one of them until `deadline_ms`."""
+        self._owing[promises] = None
+        self.owing_due_ms = min(deadline_ms, self.owing_due_ms)
+
     def look_at(self, parked: Parked) -> None:
         """What it waits for may be there already: try it at the next `settle`."""
         self._stirred[parked] = None
@@ -113,11 +129,19 @@ class Waiting:
             parked = heappop(self._deadlines)[2]
             if not parked.done:
                 self._give_up(parked, now_ms)
+        if self.owing_due_ms <= now_ms:
+            self._expire_promises(now_ms)
+
+    def _expire_promises(self, now_ms: int | None) -> None:
+        dues = {promises: promises.expire(now_ms) for promises in self._owing}
+        self._owing = {promises: None for promises, due_ms in dues.items() if due_ms is not None}
+        self.owing_due_ms = min((due_ms for due_ms in dues.values() if due_ms is not None), default=NEVER_MS)
 
     def expire_all(self, now_ms: int) -> None:
         """Make everything give up: the clock was set back, or the node stops."""
         for parked in list(self._by_request.values()):
             self._give_up(parked, now_ms)
+        self._expire_promises(None)
 
     def cancel(self, request: Request[Any]) -> None:
         """Nobody wants the answer any more. Harmless when the request is not parked here."""
@@ -126,10 +150,11 @@ class Waiting:
             self._release(parked)
 
     def next_deadline_ms(self) -> int | None:
-        """The earliest deadline of a request still waiting, or None."""
+        """The earliest deadline of a request still waiting, or None. With promises it may be too early."""
         while self._deadlines and self._deadlines[0][2].done:
             heappop(self._deadlines)
-        return self._deadlines[0][0] if self._deadlines else None
+        due_ms = min(self._deadlines[0][0], self.owing_due_ms) if self._deadlines else self.owing_due_ms
+        return due_ms if due_ms < NEVER_MS else None
 
     def attempt(self, parked: Parked, now_ms: int) -> None:
         """Try it, and let it go when it was answered."""

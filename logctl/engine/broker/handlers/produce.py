@@ -2,9 +2,10 @@
 
 Versions 0 to 2 are advertised, because old clients decide by them whether they may compress, and refused, as in Apache.
 acks: 0 is never answered (an error closes the connection), 1 is answered once the batches are written, -1 once they are
-on disk (`log.flush.policy=acks`) or written (`os`). Where others copy the partition, the answer to -1 is parked until
-the high watermark has passed the batch (`acknowledgements.py`), for `timeout_ms` at most. From version 8 on refusals
-carry a sentence, from 10 on NOT_LEADER_OR_FOLLOWER names the leader (KIP-951).
+on disk (`log.flush.policy=acks`) or written (`os`). Where others copy the partition, the answer to -1 waits until the
+high watermark has passed the batch (`acknowledgements.py`), for `timeout_ms` at most; what the connection asks next is
+handled meanwhile. From version 8 on refusals carry a sentence, from 10 on NOT_LEADER_OR_FOLLOWER names the leader
+(KIP-951).
 
 Not implemented: transactions; a transactional batch is answered with INVALID_TXN_STATE, because nobody can have begun
 the transaction here.
@@ -12,14 +13,16 @@ the transaction here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Final, NamedTuple
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from logctl.engine.broker.acknowledgements import ParkedProduce, Promise
+from logctl.engine.broker.acknowledgements import AfterCopies, Several
 from logctl.engine.broker.appends import AfterAppend, Lost
+from logctl.engine.broker.exchange import answer_parts
 from logctl.engine.broker.locate import leader_of, replica_of, topic_name
 from logctl.engine.broker.replica import Replica
-from logctl.engine.broker.request import PARKED, Answer, Request
+from logctl.engine.broker.request import Answer, Request
 from logctl.engine.controller.names import INTERNAL_TOPICS
 from logctl.engine.log.disk import DiskFault
 from logctl.engine.log.validation import RecordsRefused
@@ -80,7 +83,7 @@ def handle(broker: Broker, request: Request[ProduceRequest], now_ms: int) -> Ans
     ]
     flat = [outcome for _, several in outcomes for outcome in several]
     if body.acks == -1 and any(one.replica is not None and one.replica.is_shared for one in flat):
-        return _park(broker, request, outcomes, now_ms)
+        return _owe(broker, request, outcomes, now_ms)
     response = _response(broker, request, [(topic, [one.answer for one in several]) for topic, several in outcomes])
     if body.acks == 0:
         return _unanswered(broker, request, flat)
@@ -92,32 +95,47 @@ def handle(broker: Broker, request: Request[ProduceRequest], now_ms: int) -> Ans
     return AfterAppend(response, any(one.waits for one in flat), without, _only(flat))
 
 
-def _park(
+def _owe(
     broker: Broker,
     request: Request[ProduceRequest],
     outcomes: list[tuple[TopicProduceData, list[Outcome]]],
     now_ms: int,
-) -> Answer:
+) -> AfterCopies:
     """Some of the batches are copied by others: the answer waits for them."""
-    promises = {
-        (place, number): Promise(outcome.replica, outcome.last_offset)
-        for place, (_, several) in enumerate(outcomes)
-        for number, outcome in enumerate(several)
-        if outcome.replica is not None
-    }
 
-    def reply(broken: Mapping[tuple[int, int], WireError]) -> None:
+    def make(broken: Mapping[tuple[int, int], WireError]) -> list[Any]:
         answers = []
         for place, (topic, several) in enumerate(outcomes):
             errors_of = [broken.get((place, number)) for number in range(len(several))]
             kept = [_kept(broker, request, one, error) for one, error in zip(several, errors_of, strict=True)]
             answers.append((topic, kept))
-        broker.reply(request, _response(broker, request, answers))
+        return answer_parts(request, _response(broker, request, answers))
 
-    parked = ParkedProduce(request, promises, now_ms + max(0, request.body.timeout_ms), reply)
-    broker.waiting.park(parked)
-    broker.waiting.look_at(parked)
-    return PARKED
+    owed = Several(now_ms + max(0, request.body.timeout_ms), make)
+    owed.await_all([
+        ((place, number), outcome.replica, outcome.last_offset)
+        for place, (_, several) in enumerate(outcomes)
+        for number, outcome in enumerate(several)
+        if outcome.replica is not None
+    ])
+    return AfterCopies(owed, _only([one for _, several in outcomes for one in several]), _refuse(broker, request))
+
+
+def _refuse(broker: Broker, request: Request[ProduceRequest]) -> Callable[[int, WireError], bytes]:
+    """How requests like this one, with one batch each, are answered when it turns out later that it failed."""
+    topic, data = request.body.topic_data[0], request.body.topic_data[0].partition_data[0]
+    index, place = data.index, TopicProduceData(topic.name, topic.topic_id)
+    like: Request[Any] = Request(
+        request.api_key, request.version, 0, request.client_id, None, request.peer, request.received_ms
+    )  # without the batch, which lies in a buffer that is used again
+
+    def refuse(correlation_id: int, error: WireError) -> bytes:
+        name = topic_name(broker.metadata.image, place.name, place.topic_id)
+        answer = _with_leader(broker, like, name, _failed(index, error))
+        response = _response(broker, like, [(place, [answer])])
+        return b"".join(answer_parts(replace(like, correlation_id=correlation_id), response))
+
+    return refuse
 
 
 def _kept(
