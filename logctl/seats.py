@@ -1,8 +1,8 @@
 """The nodes that a data folder was made for, as its file remembers them: who they are, and where they are heard.
 
     DATA/
-      nodes.json     the cluster's id, and of each node its id, its port for clients, its port for the other nodes, and
-                     whether it votes in the quorum
+      nodes.json     the cluster's id, and of each node its id, its port for clients, its port for the other nodes,
+                     whether it may vote in the quorum, and whether it joined later
       node-1/ ...    one directory each, as for a single node
       node-1.log     their diaries
 
@@ -26,12 +26,21 @@ FILE: Final = "nodes.json"
 
 
 class Seat(NamedTuple):
-    """One node. `inner_port` is where nodes talk among themselves."""
+    """One node. `inner_port` is where nodes talk among themselves; `votes`: it is made to vote. `joined`: it finds the
+    quorum by asking; without it voters are fixed by settings, as they were in older folders. `directory_id`: the one
+    that its directory is to get, while the cluster has not begun: the metadata log will name it from its beginning. It
+    is given once: an empty directory in its place later is another voter's."""
 
     node_id: int
     port: int
     inner_port: int
     votes: bool = True
+    joined: bool = False
+    directory_id: str = ""
+
+
+_LATER: Final = Seat._fields[3:]
+"""What older files do not tell."""
 
 
 class Table(NamedTuple):
@@ -42,7 +51,24 @@ class Table(NamedTuple):
 
     @property
     def voters(self) -> str:
-        return ",".join(f"{seat.node_id}@127.0.0.1:{seat.inner_port}" for seat in self.seats if seat.votes)
+        """Those that the cluster began with, where they are fixed: as controller.quorum.voters has them."""
+        fixed = [seat for seat in self.seats if not seat.joined]
+        return ",".join(f"{seat.node_id}@127.0.0.1:{seat.inner_port}" for seat in fixed)
+
+    @property
+    def first_voters(self) -> str:
+        """Those that the cluster is to begin with, as the metadata log will name them: ID@HOST:PORT:DIRECTORY,..."""
+        named = [seat for seat in self.seats if seat.directory_id]
+        return ",".join(f"{seat.node_id}@127.0.0.1:{seat.inner_port}:{seat.directory_id}" for seat in named)
+
+    @property
+    def seeds(self) -> str:
+        """Where the quorum can be asked for."""
+        return ",".join(f"127.0.0.1:{seat.inner_port}" for seat in self.seats if seat.votes)
+
+    def begun(self) -> Table:
+        """The same when all directories have been prepared."""
+        return self._replace(seats=tuple(seat._replace(directory_id="") for seat in self.seats))
 
     def with_seat(self, seat: Seat) -> Table:
         """One more, or another one in the place of that node."""
@@ -65,7 +91,7 @@ def remembered(folder: Path) -> Table | None:
 
 
 def _seat(said: dict[str, Any]) -> Seat:
-    return Seat(said["node_id"], said["port"], said["inner_port"], said.get("votes", True))
+    return Seat(*(said[name] for name in Seat._fields[:3]), **{name: said[name] for name in _LATER if name in said})
 
 
 def write(folder: Path, table: Table) -> None:

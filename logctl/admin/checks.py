@@ -182,8 +182,10 @@ def _lagging_quorum(view: ClusterView, limits: Limits) -> Iterator[_Told]:
         yield _Told(severity, f"node {one.node_id}", f"votes in the metadata quorum and {_how_late(one)}", hint)
     for one in quorum.observers:
         if _late(one, limits):
+            # Of a broker that is gone tells another check; the leader remembers who followed it for some minutes.
+            here = Severity.WARNING if one.node_id in view.brokers else Severity.INFO
             sentence = f"follows the metadata log and {_how_late(one)}: it acts on what was so then"
-            yield _Told(Severity.WARNING, f"node {one.node_id}", sentence, _REACHES_LEADER)
+            yield _Told(here, f"node {one.node_id}", sentence, _REACHES_LEADER)
 
 
 _REACHES_LEADER: Final = "is it running, and does it reach the leader?"

@@ -77,7 +77,7 @@ def talking(command: Callable[..., int | None]) -> Command:
     def run(common: dict[str, Any], own: dict[str, Any]) -> int | None:
         from logctl.cli.session import connected
 
-        with connected(_target(common), common["timeout"]) as session:
+        with connected(_target(common, own.get("data")), common["timeout"]) as session:
             return command(session, **own)
 
     return _with_flags(command, _CONNECTION, run)

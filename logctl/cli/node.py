@@ -12,6 +12,7 @@ from logctl import local
 from logctl.cli.command import telling
 from logctl.cli.durations import parse_duration_s
 from logctl.cli.foreground import DEFAULT_PORT, check_form, given_settings, run_config
+from logctl.cli.node_joining import register_joining
 from logctl.cli.node_leaving import register_leaving
 from logctl.cli.node_listing import register_listing
 from logctl.cli.output import Column, Listing, View, note
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 node_app = typer.Typer(name="node", help="Run, prepare and look at nodes on this machine.", no_args_is_help=True)
 register_listing(node_app)
+register_joining(node_app)
 register_leaving(node_app)
 
 Config = Annotated[

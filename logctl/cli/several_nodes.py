@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from logctl import local
 from logctl.cli.output import neutral, note
@@ -23,6 +23,21 @@ if TYPE_CHECKING:
     from logctl.engine.config_file import Entry
     from logctl.engine.lifecycle import Detached
     from logctl.seats import Seat, Table
+
+
+class Start(NamedTuple):
+    """A node to be started: its settings, its log directory and the file of its diary."""
+
+    node_id: int
+    settings: Sequence[Entry]
+    log_dir: Path
+    diary: Path
+    first_voters: str = ""
+    """Those that the metadata log is to name from its beginning, while the cluster has not begun."""
+
+    @property
+    def node(self) -> local.LocalNode:
+        return local.describe(self.log_dir)
 
 
 def start(
@@ -36,21 +51,38 @@ def start(
     detach: bool,
 ) -> None:
     """Start what does not run yet of the folder's nodes, and stay with them unless told to detach."""
+    from logctl.seats import write
+
     table = _table(folder, count, port)
-    left = [seat for seat in table.seats if not local.describe(local.log_dir_of(folder, seat.node_id)).is_running]
-    for seat in table.seats:
-        if seat not in left:
-            note(f"node {seat.node_id} runs already at 127.0.0.1:{seat.port}")
+    starts = [start_of(folder, table, seat, given) for seat in table.seats]
+    write(folder, table)
+    for seat, one in zip(table.seats, starts, strict=True):
+        if one.node.is_running:
+            note(f"node {one.node_id} runs already at 127.0.0.1:{seat.port}")
+    left = [one for one in starts if not one.node.is_running]
     if not left:
         return
-    with _leash(detach) as leash:
-        _bring_up(folder, table, left, given, log_format, wait_s, leash)
+    prepare(left, table.cluster_id)
+    write(folder, table.begun())
+    with leash(detach) as reading:
+        bring_up(left, log_format, wait_s, reading)
         _say_next(table)
         if not detach:
-            _stay(folder, left)
+            stay(left)
+
+
+def start_of(folder: Path, table: Table, seat: Seat, given: Sequence[Entry]) -> Start:
+    """How a node of a folder is started. Raises UsageError for settings that cannot be."""
+    from logctl.engine.several import check
+
+    settings = check(folder, table, seat, given)
+    log_dir = local.log_dir_of(folder, seat.node_id)
+    first_voters = table.first_voters if seat.directory_id else ""
+    return Start(seat.node_id, settings, log_dir, folder / f"{log_dir.name}.log", first_voters)
 
 
 def _table(folder: Path, count: int | None, port: int) -> Table:
+    """The nodes of the folder, laid for a new one, with more where more are asked for."""
     from logctl.engine.several import check_count, lay
     from logctl.seats import remembered
 
@@ -61,11 +93,23 @@ def _table(folder: Path, count: int | None, port: int) -> Table:
         check_count(count or 1)
         _make(folder)
         return lay(folder, count or 1, port, new_cluster_id())
-    if count is not None and count != len(table.seats):
+    have = len(table.seats)
+    if count is not None and count < have:
+        last = table.seats[-1].node_id
         raise UsageError(
-            f"the folder {folder} was made for {len(table.seats)} nodes, not {count}",
-            "leave out --nodes, or use another --data folder",
+            f"the folder {folder} holds {have} nodes, and --nodes {count} would leave some out with the data they hold",
+            f"take them out one by one: `logctl node decommission {last} --drain`",
         )
+    return table if count is None else _grown(table, count)
+
+
+def _grown(table: Table, count: int) -> Table:
+    """More nodes join as brokers without a vote."""
+    from logctl.engine.several import check_count, new_seat
+
+    check_count(count)
+    while len(table.seats) < count:
+        table = table.with_seat(new_seat(table))
     return table
 
 
@@ -79,7 +123,7 @@ def _make(folder: Path) -> None:
 
 
 @contextmanager
-def _leash(detach: bool) -> Iterator[int | None]:
+def leash(detach: bool) -> Iterator[int | None]:
     """The reading end of a pipe that ends with this process; None when the nodes are to go on without it."""
     if detach:
         yield None
@@ -92,42 +136,36 @@ def _leash(detach: bool) -> Iterator[int | None]:
         os.close(writing)
 
 
-def _bring_up(
-    folder: Path,
-    table: Table,
-    left: Sequence[Seat],
-    given: Sequence[Entry],
-    log_format: str,
-    wait_s: float,
-    leash: int | None,
-) -> None:
-    """Prepare and start these nodes at once; none is ready before a majority is there."""
-    from logctl.engine.lifecycle import start_detached
+def prepare(starts: Sequence[Start], cluster_id: str) -> None:
+    """Format the directories that are not. Raises LogctlError."""
     from logctl.engine.node import format_node
-    from logctl.engine.several import check
 
-    wanted = {seat: check(folder, table, seat, given) for seat in left}
-    for settings in wanted.values():
-        format_node(settings, table.cluster_id)
+    for one in starts:
+        format_node(one.settings, cluster_id, one.first_voters)
+
+
+def bring_up(starts: Sequence[Start], log_format: str, wait_s: float, reading: int | None) -> None:
+    """Start these nodes at once; none is ready before a majority is there. `reading`: of a leash."""
+    from logctl.engine.lifecycle import start_detached
+
     begun = time.monotonic()
-    started: dict[Seat, Detached] = {}
+    started: dict[int, Detached] = {}
     try:
-        for seat, settings in wanted.items():
-            diary = folder / f"node-{seat.node_id}.log"
-            started[seat] = start_detached(settings, diary, log_format, leash=leash)
-        for seat, process in started.items():
-            _wait(seat, process, begun, wait_s)
+        for one in starts:
+            started[one.node_id] = start_detached(one.settings, one.diary, log_format, leash=reading)
+        for one in starts:
+            _wait(one, started[one.node_id], begun, wait_s)
     except BaseException:
         for process in started.values():
             process.end(signal.SIGTERM)
         raise
 
 
-def _wait(seat: Seat, process: Detached, begun: float, wait_s: float) -> None:
+def _wait(one: Start, process: Detached, begun: float, wait_s: float) -> None:
     for entry in process.events(max(0.1, wait_s - (time.monotonic() - begun))):
         if time.monotonic() - begun > 1.0:
-            note(neutral(f"node {seat.node_id}: {entry['message']}"))
-    note(f"node {seat.node_id} is ready at 127.0.0.1:{seat.port} (process {process.pid})")
+            note(neutral(f"node {one.node_id}: {entry['message']}"))
+    note(f"node {one.node_id} is ready at {','.join(one.node.addresses)} (process {process.pid})")
 
 
 def _say_next(table: Table) -> None:
@@ -136,14 +174,14 @@ def _say_next(table: Table) -> None:
     note(f"next: logctl topic create NAME{server}; stop all with `logctl down`")
 
 
-def _stay(folder: Path, seats: Sequence[Seat]) -> None:
+def stay(starts: Sequence[Start]) -> None:
     """Wait for a signal, or for the end of all nodes; then stop those that still run."""
     asked: list[int] = []
     restore = [_handle(number, asked) for number in (signal.SIGINT, signal.SIGTERM)]
     try:
-        while not asked and _running(folder, seats):
+        while not asked and _running(starts):
             time.sleep(0.2)
-        stop_together(_running(folder, seats), 30.0)
+        stop_together(_running(starts), 30.0)
     finally:
         for undo in restore:
             undo()
@@ -154,8 +192,8 @@ def _handle(number: int, asked: list[int]) -> Callable[[], object]:
     return lambda: signal.signal(number, before)
 
 
-def _running(folder: Path, seats: Sequence[Seat]) -> list[local.LocalNode]:
-    nodes = [local.describe(local.log_dir_of(folder, seat.node_id)) for seat in seats]
+def _running(starts: Sequence[Start]) -> list[local.LocalNode]:
+    nodes = [one.node for one in starts]
     return [node for node in nodes if node.is_running]
 
 

@@ -18,6 +18,7 @@ from logctl.seats import Seat, Table, write
 MOST: Final = 9
 _INNER_ABOVE: Final = 10_000
 _PLACE: Final = "logctl up --nodes"
+_SEEDS: Final = "controller.quorum.bootstrap.servers"
 
 
 def check_count(count: int) -> None:
@@ -33,18 +34,32 @@ def lay(folder: Path, count: int, port: int, cluster_id: str) -> Table:
             f"the data in {folder} belongs to a single node, whose quorum has one voter",
             "use another --data folder for several nodes",
         )
+    from logctl.engine.directory import fresh_id
+    from logctl.engine.node import new_uuid
+    from logctl.wire.primitives import uuid_text
+
     seats = []
     for index in range(count):
-        outer = port + index if port else _free_port(0)
-        inner = _free_port(outer + _INNER_ABOVE if outer + _INNER_ABOVE < 65536 else 0)
-        seats.append(Seat(index + 1, outer, inner))
+        outer = port + index if port else free_port(0)
+        inner = free_port(outer + _INNER_ABOVE if outer + _INNER_ABOVE < 65536 else 0)
+        seats.append(Seat(index + 1, outer, inner, joined=True, directory_id=uuid_text(fresh_id(new_uuid))))
     table = Table(cluster_id, tuple(seats))
     write(folder, table)
     return table
 
 
-def _free_port(wanted: int) -> int:
-    """The port wanted, or another one when somebody has it."""
+def new_seat(table: Table, *, node_id: int | None = None, port: int | None = None, votes: bool = False) -> Seat:
+    """Where one more node would sit: the next id, and the ports after the last, or free ones. Raises UsageError."""
+    check_count(len(table.seats) + 1)
+    chosen = max(seat.node_id for seat in table.seats) + 1 if node_id is None else node_id
+    after = max(seat.port for seat in table.seats) + 1
+    outer = free_port(port or (after if after < 65536 else 0))
+    inner = free_port(outer + _INNER_ABOVE if outer + _INNER_ABOVE < 65536 else 0)
+    return Seat(chosen, outer, inner, votes, joined=True)
+
+
+def free_port(wanted: int) -> int:
+    """The port wanted on loopback, or another one when somebody has it."""
     for port in (wanted, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -59,12 +74,14 @@ def _free_port(wanted: int) -> int:
 def entries(folder: Path, table: Table, seat: Seat) -> list[Entry]:
     """The settings of one node."""
     replicas = min(3, len(table.seats))
+    inner = "CONTROLLER" if seat.votes else "INTERNAL"
     settings = {
         "node.id": str(seat.node_id),
-        "process.roles": "broker,controller",
-        "listeners": f"PLAINTEXT://127.0.0.1:{seat.port},CONTROLLER://127.0.0.1:{seat.inner_port}",
+        "process.roles": "broker,controller" if seat.votes else "broker",
+        "listeners": f"PLAINTEXT://127.0.0.1:{seat.port},{inner}://127.0.0.1:{seat.inner_port}",
         "controller.listener.names": "CONTROLLER",
-        "controller.quorum.voters": table.voters,
+        **({} if seat.votes else {"inter.broker.listener.name": inner}),
+        **({_SEEDS: table.seeds} if seat.joined else {"controller.quorum.voters": table.voters}),
         "log.dirs": str(local.log_dir_of(folder, seat.node_id)),
         "default.replication.factor": str(replicas),
         "offsets.topic.replication.factor": str(replicas),

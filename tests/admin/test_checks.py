@@ -142,15 +142,15 @@ FOUND: list[tuple[str, ClusterView, str, str, str]] = [
     ("lagging-quorum", changed(quorum=voters(0, 45_000, 45_000)), "critical", "node 2", "45 s behind its leader"),
     (
         "lagging-quorum",
-        changed(quorum=QUORUM._replace(observers=(replica(9, None, 5000),))),
+        changed(quorum=QUORUM._replace(observers=(replica(3, None, 5000),))),
         "warning",
-        "node 9",
+        "node 3",
         "follows the metadata log and is 5000 records behind its leader",
     ),
     (
         "lagging-quorum",
         changed(quorum=QUORUM._replace(observers=(replica(9, None, None),))),
-        "warning",
+        "info",
         "node 9",
         "has not been heard of by its leader",
     ),

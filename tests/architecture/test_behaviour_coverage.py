@@ -16,6 +16,7 @@ EXCUSED = {
     "down": OF_THIS_MACHINE + "tests/cli/test_up.py",
     "node start": OF_THIS_MACHINE + "tests/cli/test_node.py",
     "node stop": OF_THIS_MACHINE + "tests/cli/test_up_apache.py, test_up_several.py",
+    "node join": OF_THIS_MACHINE + "tests/cli/test_node_joining.py",
     "node format": OF_THIS_MACHINE + "tests/cli/test_node.py",
     "node status": OF_THIS_MACHINE + "tests/cli/test_node.py",
     "engine install": OF_THIS_MACHINE + "tests/cli/test_engine.py",

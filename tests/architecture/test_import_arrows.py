@@ -64,7 +64,7 @@ ARROWS = {
 # The doors to the engine: these open it inside the function that starts or prepares a node.
 DOORS_TO_THE_ENGINE = {
     "logctl.cli.up", "logctl.cli.node", "logctl.cli.engine", "logctl.cli.apache_nodes", "logctl.cli.several_nodes",
-    "logctl.cli.foreground",
+    "logctl.cli.foreground", "logctl.cli.node_joining",
     "logctl.embedded",
 }  # fmt: skip
 

@@ -75,12 +75,14 @@ def test_in_the_foreground_they_stop_with_the_command_even_when_it_is_killed(fol
     wait_until(lambda: [node.state for node in nodes(folder)] == ["stopped"] * 3, "the nodes to stop in order")
 
 
-def test_a_folder_stays_what_it_was_made_for(folder: Path) -> None:
+def test_nodes_leave_one_by_one_and_not_by_a_number(folder: Path) -> None:
     assert up(folder).code == 0
     assert run("down", "--data", str(folder)).code == 0
-    other = run("up", "--nodes", "5", "--detach", "--data", str(folder))
+    other = run("up", "--nodes", "2", "--detach", "--data", str(folder))
     assert other.code == 2
-    assert "was made for 3 nodes, not 5" in other.err
+    assert "holds 3 nodes, and --nodes 2 would leave some out" in other.err
+    assert "`logctl node decommission 3 --drain`" in other.err
+    assert run("up", "--nodes", "10", "--detach", "--data", str(folder)).code == 2
     (folder / "nodes.json").write_text("{")
     damaged = run("up", "--detach", "--data", str(folder))
     assert damaged.code == 1
