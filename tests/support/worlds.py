@@ -184,6 +184,7 @@ SCRIPTS: Final = {
     "kafka-groups": "GroupsCommand",
     "kafka-client-metrics": "ClientMetricsCommand",
     "kafka-cluster": "ClusterTool",
+    "kafka-broker-api-versions": "BrokerApiVersionsCommand",
 }
 
 

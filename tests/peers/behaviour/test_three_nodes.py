@@ -167,6 +167,23 @@ def exists(logctl: Logctl, name: str) -> bool:
     return name in logctl("topic", "list", "-o", "name").out.split()
 
 
+def test_apache_s_scripts_see_three_nodes(world: World, logctl: Logctl, topic: str, witness: Witness) -> None:
+    ports = [address.rpartition(":")[2] for address in world.bootstrap.split(",")]
+    said = witness.script("kafka-broker-api-versions")
+    assert sorted(re.findall(r"(?m)^127.0.0.1:(\d+) \(id: \d rack: null isFenced: false\)", said)) == sorted(ports)
+    said = witness.script("kafka-metadata-quorum", "describe", "--status")
+    assert re.search(r"MaxFollowerLag: +\d+\n", said)
+    assert re.findall(r'"id": (\d)', said.partition("CurrentVoters:")[2]) == ["1", "2", "3"]
+    said = witness.script("kafka-log-dirs", "--describe", "--topic-list", topic)
+    assert "Received log directory information from brokers 1,2,3" in said
+    third = "--entity-type", "brokers", "--entity-name", "3"
+    witness.script("kafka-configs", *third, "--alter", "--add-config", "log.cleaner.threads=3")
+    first = {"LOGCTL_BOOTSTRAP_SERVER": world.bootstrap.split(",")[0]}
+    assert logctl("config", "get", "--broker", "3", "log.cleaner.threads", env=first).out == "3\n"
+    logctl("config", "unset", "--broker", "3", "log.cleaner.threads", env=first)
+    assert "log.cleaner.threads" not in witness.script("kafka-configs", *third, "--describe")
+
+
 # -- Apache's tool moves partitions ------------------------------------------------------------------------------------
 
 
