@@ -22,8 +22,14 @@ from logctl.engine.node import new_uuid, wall_ms
 
 
 @contextmanager
-def running_nodes(folder: Path, size: int, settings: Mapping[str, str] | None = None) -> Iterator[dict[int, Node]]:
-    """Nodes by id, all of them let in by the controller; killed at the end."""
+def running_nodes(
+    folder: Path,
+    size: int,
+    settings: Mapping[str, str] | None = None,
+    settings_of: Mapping[int, Mapping[str, str]] | None = None,
+) -> Iterator[dict[int, Node]]:
+    """Nodes by id, all of them let in by the controller; killed at the end. `settings_of`: what each has for itself.
+    """
     ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
     voters = ",".join(f"{node_id}@127.0.0.1:{inner}" for node_id, (_, inner) in ports.items())
     nodes = {}
@@ -33,6 +39,7 @@ def running_nodes(folder: Path, size: int, settings: Mapping[str, str] | None = 
             "controller.listener.names": "CONTROLLER",
             "controller.quorum.voters": voters,
             **(settings or {}),
+            **(settings_of or {}).get(node_id, {}),
         }
         nodes[node_id] = Node(folder, outer, own, node_id)
         log_dir = local.log_dir_of(folder, node_id)

@@ -75,6 +75,7 @@ class Wanted(Watcher):
         An error comes without marks (-1), so that whatever follows it is news.
         """
         news = bool(told.records) or told.error_code != 0 or told.diverging_epoch.epoch >= 0
+        news = news or told.preferred_read_replica >= 0
         if told.high_watermark != self.high_watermark or told.log_start_offset != self.log_start_offset:
             news = True
         self.high_watermark = told.high_watermark

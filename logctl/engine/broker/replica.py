@@ -239,6 +239,10 @@ class Replica(Place):
     def fenced(self) -> bool:
         return self.refusal == errors.KAFKA_STORAGE_ERROR
 
+    def follows_in_sync(self, node_id: int) -> bool:
+        """Whether another node leads, and this one (`node_id`) has what its members have."""
+        return self.refusal == errors.NOT_LEADER_OR_FOLLOWER and {self.leader_id, node_id} <= set(self.isr)
+
     @property
     def is_leader(self) -> bool:
         return self.refusal == errors.NONE

@@ -18,8 +18,12 @@ broker epoch must be the one it is registered with: STALE_BROKER_EPOCH otherwise
 log, it is told with the error where the log begins; that the log begins later than before it is told at once. A
 follower out of sync is told nothing new of a throttled replica while more was sent than may be (`throttles.py`).
 
-Not implemented: reading from the nearest replica (`rack_id` is accepted and means nothing). Clients that claim to be a
-replica are answered with NOT_LEADER_OR_FOLLOWER.
+A consumer is told by the leader which replica is nearer to it (`nearest.py`), with no records, and may ask there: a
+follower in sync shows what lies below the high watermark that it knows. While it has not heard of that from a leader,
+what lies above is OFFSET_NOT_AVAILABLE; a consumer that is ahead of its log gets OFFSET_OUT_OF_RANGE, and asks the
+leader.
+
+Not implemented: nothing. Clients that claim to be a replica are answered with NOT_LEADER_OR_FOLLOWER.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ from typing import TYPE_CHECKING, Final
 from logctl.engine.broker.fetch_sessions import Context, Read, Wanted
 from logctl.engine.broker.locate import leader_of, replica_of, topic_name
 from logctl.engine.broker.metadata_store import TOPIC_ID as METADATA_TOPIC_ID
+from logctl.engine.broker.nearest import FOLLOWERS_SINCE, chooses_by_rack, nearest
 from logctl.engine.broker.range import Range
 from logctl.engine.broker.replica import Replica
 from logctl.engine.broker.request import PARKED, Answer, Request
@@ -159,7 +164,7 @@ class Fetching:
     def _read(self, wanted: Wanted) -> PartitionData:
         asked = wanted.asked
         replica = self._find(wanted)
-        replica.check_serving(asked.current_leader_epoch)
+        self._check_serving(replica, asked)
         if _replica_id(self.request.body) != self.follower:
             raise WireError(errors.NOT_LEADER_OR_FOLLOWER, "Replicas are copied over the listener between nodes")
         session = self._context.session
@@ -173,27 +178,56 @@ class Fetching:
             diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
             if diverging is not None:
                 return _told(replica, asked.partition, replica.last_stable_offset, None, None, diverging)
+        if self.follower != _NOT_A_REPLICA:
+            return self._read_to_copy(wanted, replica)
+        return self._read_to_consume(asked, replica)
+
+    def _read_to_consume(self, asked: FetchPartition, replica: Replica) -> PartitionData:
         stable = replica.last_stable_offset
         committed = self.request.body.isolation_level == READ_COMMITTED
         up_to = stable if committed else replica.high_watermark
-        if self.follower != _NOT_A_REPLICA:
-            up_to = replica.log.written_end
-        room = min(asked.partition_max_bytes, max(0, self._max_bytes - self._bytes))
-        found = replica.read(asked.fetch_offset, room, up_to, not self._bytes)
-        if self.follower != _NOT_A_REPLICA:
-            self._note_progress(replica, asked)
-            if wanted.log_start_offset not in (_UNDEFINED, replica.log.start_offset):
-                self._urgent = True
-            if found is not None and self._is_held_back(replica, found.length):
-                found = None
+        nearer = nearest(self.broker, self.request, replica, asked.fetch_offset)
+        found = self._batches(asked, replica, up_to) if nearer is None else None
         if found is None:
             told = _told(replica, asked.partition, stable, [] if committed else None, None)
+            if nearer is not None:
+                told.preferred_read_replica, self._urgent = nearer, True
+            return told
+        aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
+        self._bytes += found.length
+        return _told(replica, asked.partition, stable, aborted, found)
+
+    def _read_to_copy(self, wanted: Wanted, replica: Replica) -> PartitionData:
+        asked, up_to = wanted.asked, replica.log.written_end
+        found = self._batches(asked, replica, up_to)
+        self._note_progress(replica, asked)
+        if wanted.log_start_offset not in (_UNDEFINED, replica.log.start_offset):
+            self._urgent = True
+        if wanted.high_watermark < replica.high_watermark and chooses_by_rack(self.broker):
+            self._urgent = True
+        stable = replica.last_stable_offset
+        if found is None or self._is_held_back(replica, found.length):
+            told = _told(replica, asked.partition, stable, None, None)
+            session = self._context.session
             if session is not None and asked.fetch_offset >= up_to and self._knows(wanted, told, replica):
                 session.rest(wanted)
             return told
         self._bytes += found.length
-        aborted = _aborted(replica, asked.fetch_offset, up_to) if committed else None
-        return _told(replica, asked.partition, stable, aborted, found)
+        return _told(replica, asked.partition, stable, None, found)
+
+    def _batches(self, asked: FetchPartition, replica: Replica, up_to: int) -> Range | None:
+        room = min(asked.partition_max_bytes, max(0, self._max_bytes - self._bytes))
+        return replica.read(asked.fetch_offset, room, up_to, not self._bytes)
+
+    def _check_serving(self, replica: Replica, asked: FetchPartition) -> None:
+        """Raises WireError unless this node leads, or is a follower that the asker may read from."""
+        client = self.follower == _NOT_A_REPLICA and self.request.version >= FOLLOWERS_SINCE
+        if not client or not replica.follows_in_sync(self.broker.node_id):
+            replica.check_serving(asked.current_leader_epoch)
+            return
+        replica.check_epoch(asked.current_leader_epoch)
+        if replica.told_mark < 0 and asked.fetch_offset > replica.high_watermark:
+            raise WireError(errors.OFFSET_NOT_AVAILABLE)
 
     def _told_by_outline(self, replica: Replica, wanted: Wanted) -> PartitionData:
         """Nothing new, of a log that need not be opened to know that."""
