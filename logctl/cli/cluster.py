@@ -75,7 +75,7 @@ INFO = Listing(
         Column("ADDRESS", lambda node: address_text(node)),
         Column("RACK", lambda node: node["rack"] or "-"),
         Column("CONTROLLER", lambda node: yes_no(node["controller"])),
-        Column("FENCED", lambda node: yes_no(node["fenced"]), wide=True),
+        Column("FENCED", lambda node: yes_no(node["fenced"])),
         Column("RELEASE", lambda node: node["release"] or "-"),
     ),
     Nested("nodes", "CLUSTER", lambda item: _info_headline(item)),
