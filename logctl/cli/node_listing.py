@@ -72,7 +72,7 @@ LISTED = Listing(
         Column("ADDRESS", lambda node: address_text(node)),
         Column("RACK", lambda node: node["rack"] or "-"),
         Column("CONTROLLER", lambda node: yes_no(node["controller"])),
-        Column("FENCED", lambda node: yes_no(node["fenced"]), wide=True),
+        Column("FENCED", lambda node: yes_no(node["fenced"])),
         Column("LEADERS", lambda node: count_text(node["leaders"]), number=True, key=lambda node: node["leaders"]),
         Column("REPLICAS", lambda node: count_text(node["replicas"]), number=True, key=lambda node: node["replicas"]),
         Column("SIZE", lambda node: size_text(node["size_bytes"]), number=True, key=lambda node: node["size_bytes"]),
