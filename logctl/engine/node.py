@@ -42,7 +42,7 @@ from logctl.engine.port_owner import port_owner
 from logctl.engine.quorum.voters import Address
 from logctl.engine.server import Server, wall_ms
 from logctl.engine.settings import Listener, Settings
-from logctl.errors import LogctlError, UsageError
+from logctl.errors import LogctlError, OperationFailed, UsageError
 from logctl.local import LocalNode
 from logctl.wire.primitives import uuid_text
 
@@ -107,6 +107,7 @@ class Node:
         self._snapshot: Thread | None = None
         self._told: LocalNode | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._despaired_of = ""
 
     def start(self, *, format_if_new: bool) -> None:
         """Everything up to `ready`. Raises LogctlError; `let_go` must be called then."""
@@ -177,6 +178,7 @@ class Node:
         return [one.address for one in bound if apart is None or one.name != apart.name]
 
     def _give_up(self, reason: str) -> None:
+        self._despaired_of = reason
         self._say("stop", reason)
         self._stop_because("it cannot take part in this cluster")
 
@@ -243,10 +245,12 @@ class Node:
         local.publish(self._told)
 
     def serve(self) -> None:
-        """Answer until told to stop; then stop in order."""
+        """Answer until told to stop; then stop in order. Raises OperationFailed when the node had to give up."""
         self._loop.run_forever()
         if self._stopping is not None and self._stopping.done():
             self._stopping.result()
+        if self._despaired_of:
+            raise OperationFailed(self._despaired_of)
 
     def obey_signals(self) -> None:
         """SIGTERM and SIGINT stop the node. Only in the main thread of a process that is the node's."""

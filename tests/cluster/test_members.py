@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -19,15 +19,17 @@ from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
 from logctl.admin.quorum import Quorum, describe_quorum
 from logctl.admin.routing import Cluster
-from logctl.engine.directory import format_directories
+from logctl.engine.directory import format_directories, read_identity
 from logctl.engine.log.disk import RealDisk
 from logctl.engine.node import new_uuid, wall_ms
+from logctl.errors import LogctlError
+from logctl.wire import errors
+from logctl.wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
+from logctl.wire.messages.remove_raft_voter import RemoveRaftVoterRequest
+from logctl.wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
+from logctl.wire.schema import Message
 
-
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[dict[int, Node]]:
-    with running_nodes(tmp_path, 3) as running:
-        yield running
+OTHER_CLUSTER = "bbbbbbbbbbbbbbbbbbbbbb"
 
 
 def newcomer(folder: Path, node_id: int, seeds: str, cluster_id: str = CLUSTER_ID) -> Node:
@@ -47,46 +49,142 @@ def newcomer(folder: Path, node_id: int, seeds: str, cluster_id: str = CLUSTER_I
     return Node(folder, outer, settings, node_id)
 
 
+def as_controller(node: Node) -> Listener:
+    """From its next start on it may vote: it has a listener for that."""
+    inner = free_port()
+    node.settings = {
+        **node.settings,
+        "process.roles": "broker,controller",
+        "listeners": f"{node.settings['listeners']},CONTROLLER://127.0.0.1:{inner}",
+    }
+    return Listener("CONTROLLER", "127.0.0.1", inner)
+
+
+def directory_of(node: Node) -> bytes:
+    identity = read_identity(RealDisk(), str(node.log_dir))
+    assert identity is not None
+    return identity.directory_id
+
+
 def seeds_of(nodes: dict[int, Node]) -> str:
-    return ",".join(one.partition("@")[2] for one in nodes[1].settings["controller.quorum.voters"].split(","))
+    given = nodes[1].settings
+    if "controller.quorum.voters" in given:
+        return ",".join(one.partition("@")[2] for one in given["controller.quorum.voters"].split(","))
+    return given["controller.quorum.bootstrap.servers"]
 
 
-def asked(*nodes: Node) -> Quorum:
+def quorum_seen_by(*nodes: Node) -> Quorum:
     with Client(parse_addresses(",".join(node.address for node in nodes))) as client:
         return describe_quorum(Cluster(client), Deadline(10))
 
 
-def test_a_broker_without_a_vote_joins_and_leads(nodes: dict[int, Node], tmp_path: Path) -> None:
-    with newcomer(tmp_path, 4, seeds_of(nodes)) as fourth:
-        quorum = asked(fourth)
+def voters_seen_by(*nodes: Node) -> list[int]:
+    return [one.node_id for one in quorum_seen_by(*nodes).voters]
+
+
+def ask(node: Node, request: Message) -> Any:
+    with Client(parse_addresses(node.address)) as client:
+        return client.ask(client.entrance(Deadline(10)), request, Deadline(20))
+
+
+def leader_of(node: Node, topic: str) -> int:
+    found = AdminClient({"bootstrap.servers": node.address}).list_topics(topic, timeout=10)
+    return int(found.topics[topic].partitions[0].leader)
+
+
+def create(node: Node, name: str, replicas: list[int]) -> None:
+    admin = AdminClient({"bootstrap.servers": node.address})
+    admin.create_topics([NewTopic(name, 1, replica_assignment=[replicas])])[name].result(30)
+
+
+def produce(node: Node, topic: str, numbers: range) -> None:
+    producer = KafkaProducer(bootstrap_servers=node.address, acks="all")
+    for number in numbers:
+        producer.send(topic, str(number).encode())
+    producer.flush()
+    producer.close()
+
+
+def read(node: Node, topic: str, count: int) -> list[int]:
+    consumer = KafkaConsumer(
+        topic, bootstrap_servers=node.address, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+    )
+    seen = [int(next(consumer).value) for _ in range(count)]
+    consumer.close()
+    return seen
+
+
+def test_a_broker_without_a_vote_leads_then_votes_and_a_voter_goes(tmp_path: Path) -> None:
+    with running_nodes(tmp_path, 3, named=True) as nodes, newcomer(tmp_path, 4, seeds_of(nodes)) as fourth:
+        quorum = quorum_seen_by(fourth)
         assert [one.node_id for one in quorum.voters] == [1, 2, 3]
         assert [one.node_id for one in quorum.observers] == [4]
-        admin = AdminClient({"bootstrap.servers": fourth.address})
-        topic = NewTopic("orders", 1, replica_assignment=[[4, 1, 2]])
-        admin.create_topics([topic])["orders"].result(20)
-        described = admin.list_topics("orders", timeout=10).topics["orders"].partitions[0]
-        assert described.leader == 4
-        producer = KafkaProducer(bootstrap_servers=fourth.address, acks="all")
-        for number in range(20):
-            producer.send("orders", str(number).encode())
-        producer.flush()
-        producer.close()
-        wait_until(
-            lambda: sorted(admin.list_topics("orders", timeout=10).topics["orders"].partitions[0].isrs) == [1, 2, 4],
-            "every replica to be in sync",
+        create(fourth, "orders", [4, 1, 2])
+        assert leader_of(fourth, "orders") == 4
+        produce(fourth, "orders", range(20))
+
+        fourth.stop()
+        wait_until(lambda: leader_of(nodes[1], "orders") in (1, 2), "another to lead when it is gone")
+        listener = as_controller(fourth)
+        fourth.start()
+        answer = ask(
+            fourth,
+            AddRaftVoterRequest(
+                cluster_id=CLUSTER_ID,
+                timeout_ms=10_000,
+                voter_id=4,
+                voter_directory_id=directory_of(fourth),
+                listeners=[listener],
+            ),
         )
-    wait_until(
-        lambda: AdminClient({"bootstrap.servers": nodes[1].address})
-        .list_topics("orders", timeout=10)
-        .topics["orders"]
-        .partitions[0]
-        .leader
-        in (1, 2),
-        "another to lead when it is gone",
-    )
-    consumer = KafkaConsumer(
-        "orders", bootstrap_servers=nodes[1].address, auto_offset_reset="earliest", consumer_timeout_ms=10_000
-    )
-    seen = [next(consumer).value for _ in range(20)]
-    consumer.close()
-    assert seen == [str(number).encode() for number in range(20)]
+        assert (answer.error_code, answer.error_message) == (errors.NONE, None)
+        assert voters_seen_by(fourth) == [1, 2, 3, 4]
+
+        leader = quorum_seen_by(fourth).leader_id
+        assert leader is not None
+        everybody = {**nodes, 4: fourth}
+        answer = ask(nodes[1], RemoveRaftVoterRequest(None, leader, directory_of(everybody[leader])))
+        assert (answer.error_code, answer.error_message) == (errors.NONE, None)
+        rest = sorted(set(everybody) - {leader})
+        wait_until(lambda: quorum_seen_by(*everybody.values()).leader_id in rest, "another to lead the quorum")
+        assert voters_seen_by(*everybody.values()) == rest
+        wait_until(
+            lambda: leader in [one.node_id for one in quorum_seen_by(*everybody.values()).observers],
+            "the old leader to follow without a vote",
+        )
+
+        second = quorum_seen_by(*everybody.values()).leader_id
+        assert second is not None
+        everybody.pop(second).kill()
+        alive = list(everybody.values())
+        wait_until(lambda: quorum_seen_by(*alive).leader_id not in (second, None), "the two others to elect")
+        create(everybody[leader], "after", sorted(everybody))
+        wait_until(lambda: leader_of(alive[0], "orders") in everybody, "the partition to be led")
+        produce(everybody[leader], "orders", range(20, 40))
+        assert read(everybody[leader], "orders", 40) == list(range(40))
+
+
+def test_fixed_voters_are_named_by_the_log_from_one_day_on(tmp_path: Path) -> None:
+    with running_nodes(tmp_path, 3) as nodes:
+        request = UpdateFeaturesRequest(
+            timeout_ms=10_000, feature_updates=[FeatureUpdateKey("kraft.version", 1, upgrade_type=1)]
+        )
+        wait_until(lambda: ask(nodes[1], request).error_code == errors.NONE, "every voter to have told its directory")
+        described = quorum_seen_by(nodes[2])
+        assert [one.directory_id for one in described.voters] != [None, None, None]
+        for node in nodes.values():
+            node.stop()
+            node.start()
+        create(nodes[3], "orders", [1, 2, 3])
+        assert voters_seen_by(nodes[1]) == [1, 2, 3]
+
+
+def test_a_broker_of_another_cluster_is_turned_away(tmp_path: Path) -> None:
+    with running_nodes(tmp_path, 1, named=True) as nodes:
+        stranger = newcomer(tmp_path, 4, seeds_of(nodes), OTHER_CLUSTER)
+        before = sorted(path.name for path in stranger.log_dir.rglob("*"))
+        with pytest.raises(LogctlError, match="belongs to another cluster than this node"):
+            stranger.start()
+        after = sorted(path.name for path in stranger.log_dir.rglob("*"))
+        assert set(before) <= set(after)
+        assert read_identity(RealDisk(), str(stranger.log_dir)) is not None

@@ -173,7 +173,7 @@ QUORUM: dict[Plant, int] = {
     counts_a_fetch_before_it_compares_histories: 3,
     does_not_resign_when_cut_off: 1,
     forgets_its_vote_at_restart: 1,
-    grants_votes_to_shorter_logs: 5,
+    grants_votes_to_shorter_logs: 3,
     truncates_below_the_commit: 0,
     writes_votes_after_it_has_answered: 0,
 }

@@ -19,6 +19,7 @@ from logctl import local
 from logctl.engine.directory import format_directories
 from logctl.engine.log.disk import RealDisk
 from logctl.engine.node import new_uuid, wall_ms
+from logctl.engine.quorum.voters import Address, Voter, VoterSet
 
 
 @contextmanager
@@ -27,24 +28,38 @@ def running_nodes(
     size: int,
     settings: Mapping[str, str] | None = None,
     settings_of: Mapping[int, Mapping[str, str]] | None = None,
+    *,
+    named: bool = False,
 ) -> Iterator[dict[int, Node]]:
     """Nodes by id, all of them let in by the controller; killed at the end. `settings_of`: what each has for itself.
-    """
+    With `named` the metadata log names the voters (kraft.version 1), so that they may change."""
     ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
     voters = ",".join(f"{node_id}@127.0.0.1:{inner}" for node_id, (_, inner) in ports.items())
+    seeds = ",".join(f"127.0.0.1:{inner}" for _, inner in ports.values())
+    first = VoterSet(
+        Voter(node_id, new_uuid(), (Address("CONTROLLER", "127.0.0.1", inner),))
+        for node_id, (_, inner) in ports.items()
+    )
+    who = {"controller.quorum.bootstrap.servers": seeds} if named else {"controller.quorum.voters": voters}
     nodes = {}
     for node_id, (outer, inner) in ports.items():
         own = {
             "listeners": f"PLAINTEXT://127.0.0.1:{outer},CONTROLLER://127.0.0.1:{inner}",
             "controller.listener.names": "CONTROLLER",
-            "controller.quorum.voters": voters,
+            **who,
             **(settings or {}),
             **(settings_of or {}).get(node_id, {}),
         }
         nodes[node_id] = Node(folder, outer, own, node_id)
         log_dir = local.log_dir_of(folder, node_id)
         format_directories(
-            RealDisk(), [str(log_dir)], cluster_id=CLUSTER_ID, node_id=node_id, new_uuid=new_uuid, now_ms=wall_ms()
+            RealDisk(),
+            [str(log_dir)],
+            cluster_id=CLUSTER_ID,
+            node_id=node_id,
+            new_uuid=new_uuid,
+            now_ms=wall_ms(),
+            voters=first if named else None,
         )
     with ExitStack() as at_the_end:
         for node in nodes.values():
