@@ -25,6 +25,7 @@ _NOBODY_LEADS: Final = frozenset(
         errors.NOT_CONTROLLER,
         errors.BROKER_NOT_AVAILABLE,
         errors.FENCED_LEADER_EPOCH,
+        errors.REQUEST_TIMED_OUT,  # whoever was asked has waited for a leader in vain
     )
 )
 
