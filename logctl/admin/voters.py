@@ -71,7 +71,7 @@ class AddVoter(NamedTuple):
         refuse_fixed_voters(snapshot)
         title = f"add node {self.node_id} to the voters"
         quorum, known = snapshot.states[QUORUM] or {}, snapshot.states[voter(self.node_id)]
-        if known is not None and self.directory_id in (None, known["directory_id"]):
+        if known is not None and self._is_meant(known, quorum):
             return Plan(title, notes=(f"node {self.node_id} has a vote already",), cluster_id=snapshot.cluster_id)
         if known is not None:
             raise OperationFailed(
@@ -92,6 +92,13 @@ class AddVoter(NamedTuple):
         return Plan(
             title, (change,), (step,), (), _warnings(quorum, follower), snapshot.cluster_id, self.wants()
         )
+
+    def _is_meant(self, known: Mapping[str, Any], quorum: Mapping[str, Any]) -> bool:
+        """Is the voter the one to be added? It is not when it has gone and the node is back with an empty directory."""
+        if self.directory_id is not None:
+            return bool(self.directory_id == known["directory_id"])
+        back = any(one["node_id"] == self.node_id and one["alive"] for one in quorum["observers"])
+        return bool(quorum["voters"][str(self.node_id)]["alive"]) or not back
 
     def _follower(self, quorum: Mapping[str, Any]) -> Mapping[str, Any]:
         """The observer that is meant, as the leader sees it. Raises OperationFailed."""
