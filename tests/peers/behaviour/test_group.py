@@ -22,7 +22,7 @@ from confluent_kafka import Consumer, Producer
 from support.committed import Committed
 from support.live_groups import share_member, streams_member
 from support.waiting import wait_until
-from support.worlds import Done, Witness, World, only
+from support.worlds import APACHE, OURS, Done, Witness, World, only
 
 from logctl.wire.errors import WireError
 
@@ -284,6 +284,7 @@ def test_what_compaction_and_trimming_left_is_found(logctl: Logctl, group: Group
 # -- where it shall go on ----------------------------------------------------------------------------------------------
 
 
+@only(OURS, APACHE)  # the coordinator's alone to know; the next stories ask for it in all worlds
 @pytest.mark.parametrize(
     ("words", "new"),
     [
