@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
+import pytest
+
 from logctl.engine.flusher import Flushed, Flusher
-from logctl.engine.log.disk import DiskFault
+from logctl.engine.log.config import LogConfig
+from logctl.engine.log.disk import DiskFault, RealDisk, Volume
+from logctl.engine.log.flush import Flush
+from logctl.engine.log.log import CLIENT, Log
+from logctl.wire.records import NewRecord, build_batch
 
 
 class SlowLog:
@@ -72,3 +79,71 @@ def test_closing_waits_for_the_round_under_way() -> None:
     threading.Timer(0.01, log.may_end.set).start()
     flusher.close()
     assert not posts.empty()
+
+
+def dirty_logs(directory: Path, count: int) -> set[Log]:
+    """Logs with a record each that is not on disk yet."""
+    made = set()
+    for number in range(count):
+        log = Log.open(
+            RealDisk(),
+            str(directory / f"orders-{number}"),
+            topic="orders",
+            partition=number,
+            topic_id=b"t" * 16,
+            config=LogConfig(),
+            now_ms=0,
+            clean=True,
+        )
+        log.stage(memoryview(build_batch([NewRecord(None, b"value")])), 0, 0, CLIENT)
+        log.write()
+        made.add(log)
+    return made
+
+
+def flush_all(logs: set[Log]) -> list[Flushed]:
+    flusher, posts, rounds = make()
+    flusher.start(logs)
+    callback, *arguments = posts.get(timeout=30)
+    callback(*arguments)
+    flusher.close()
+    for one in rounds[0]:
+        if one.fault is None:
+            one.log.flushed(one.flush)
+    return rounds[0]
+
+
+def test_very_many_logs_are_synced_with_their_volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: list[Volume] = []
+    monkeypatch.setattr(Volume, "sync", lambda volume: bool(synced.append(volume)) or True)
+    logs = dirty_logs(tmp_path, 70)
+    monkeypatch.setattr(Flush, "run", None)
+    assert all(one.fault is None for one in flush_all(logs))
+    assert len(synced) == 1
+    assert {log.flushed_end for log in logs} == {1}
+    assert all((tmp_path / f"orders-{number}" / "leader-epoch-checkpoint").exists() for number in range(70))
+
+
+def test_a_volume_that_cannot_be_synced_at_once_is_synced_file_by_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Volume, "sync", lambda volume: False)
+    logs = dirty_logs(tmp_path, 70)
+    assert all(one.fault is None for one in flush_all(logs))
+    assert {log.flushed_end for log in logs} == {1}
+
+
+def test_a_volume_whose_sync_fails_makes_nothing_durable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(volume: Volume) -> bool:
+        raise DiskFault("Flushing the file system of", "/d", 5)
+
+    monkeypatch.setattr(Volume, "sync", fail)
+    logs = dirty_logs(tmp_path, 70)
+    assert all(one.fault is not None for one in flush_all(logs))
+    assert {log.flushed_end for log in logs} == {0}
+
+
+def test_real_volumes_can_be_synced_again_and_again(tmp_path: Path) -> None:
+    volume = Volume(str(tmp_path))
+    assert volume.sync() == volume.sync()
+    volume.close()

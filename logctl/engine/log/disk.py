@@ -301,6 +301,35 @@ def sync_volume(disk: Disk, path: str) -> bool:
     return True
 
 
+class Volume:
+    """The file system that a directory lies on, to be synced as a whole again and again.
+
+    It is held open, so that no failure since the last `sync` goes untold, whoever else syncs it.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Raises DiskFault."""
+        self._path = path
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise _fault("Opening", path, error) from None
+
+    def sync(self) -> bool:
+        """All that was written is durable. False where that cannot be had; see `sync_volume`. Raises DiskFault."""
+        sync = _syncfs()
+        if sync is None:
+            return False
+        try:
+            sync(self._fd)
+        except OSError as error:
+            raise _fault("Flushing the file system of", self._path, error) from None
+        return True
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
 @cache
 def _syncfs() -> Callable[[int], None] | None:
     """The system call syncfs, which Python does not offer; it raises OSError."""

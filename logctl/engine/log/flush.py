@@ -27,6 +27,12 @@ class Flush:
     recovery_point: int
     cut_count: int
 
+    def write(self) -> None:
+        """Write what is not written yet, and leave syncing to whoever syncs the whole volume next (`Volume.sync`).
+        Raises DiskFault as `run` does."""
+        if self.replacement is not None:
+            self._unless_gone(self.replacement[0].rpartition("/")[0], partial(self._replace, durable=False))
+
     def run(self) -> None:
         """Raises DiskFault: then nothing may be promised, and the flush may not be tried again."""
         for file in self.files.values():
@@ -38,9 +44,9 @@ class Flush:
         for directory in self.directories:
             self._unless_gone(directory, partial(self.disk.sync_dir, directory))
 
-    def _replace(self) -> None:
+    def _replace(self, *, durable: bool = True) -> None:
         assert self.replacement is not None
-        self.disk.write_file(*self.replacement)
+        self.disk.write_file(*self.replacement, durable)
 
     def _unless_gone(self, directory: str, act: Callable[[], None]) -> None:
         """A log whose topic is deleted, or that moved to another disk, meanwhile: its directory has another name."""

@@ -73,6 +73,8 @@ _NOT_FOUND: Final = (
 """Refused before anything is read: Apache answers with an empty list of aborted transactions, and else with null."""
 _NOT_A_REPLICA: Final = -1
 _UNDEFINED: Final = -1
+_MOST_TO_COPY: Final = 200
+"""Partitions with records in one answer to a follower: it may have to open each log, and must not be long at it."""
 
 
 def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answer:
@@ -118,6 +120,8 @@ class Fetching:
         self._results: list[Read] = []
         self._bytes = 0
         self._throttled_bytes = 0
+        self._full = 0
+        """Partitions with records for a follower."""
         self._urgent = False
 
     @property
@@ -128,7 +132,7 @@ class Fetching:
     def read(self) -> None:
         """Look anew at every partition of which there may be something to tell."""
         self._results, self.replicas = [], []
-        self._bytes = self._throttled_bytes = 0
+        self._bytes = self._throttled_bytes = self._full = 0
         self._urgent = False
         for wanted in self._context.wanted:
             try:
@@ -199,7 +203,7 @@ class Fetching:
 
     def _read_to_copy(self, wanted: Wanted, replica: Replica) -> PartitionData:
         asked, up_to = wanted.asked, replica.log.written_end
-        found = self._batches(asked, replica, up_to)
+        found = self._batches(asked, replica, up_to) if self._full < _MOST_TO_COPY else None
         self._note_progress(replica, asked)
         if wanted.log_start_offset not in (_UNDEFINED, replica.log.start_offset):
             self._urgent = True
@@ -213,6 +217,7 @@ class Fetching:
                 session.rest(wanted)
             return told
         self._bytes += found.length
+        self._full += 1
         return _told(replica, asked.partition, stable, None, found)
 
     def _batches(self, asked: FetchPartition, replica: Replica, up_to: int) -> Range | None:
