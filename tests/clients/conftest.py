@@ -24,6 +24,9 @@ CLIENTS: Mapping[str, type[Client]] = {
 
 MakeTopic = Callable[..., str]
 
+AT_ONCE = {"group.initial.rebalance.delay.ms": "0"}
+"""A first member does not wait for others."""
+
 
 HERE = Path(__file__).parent
 FORGOTTEN_SOCKETS = r"ignore:.*<socket\.socket .*laddr=\('0\.0\.0\.0', \d+\)>:pytest.PytestUnraisableExceptionWarning"
@@ -80,7 +83,7 @@ def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], 
 
         def call(engine: str) -> Node:
             if engine not in made:
-                made[engine] = at_the_end.enter_context(started(engine, tmp_path_factory.mktemp(engine)))
+                made[engine] = at_the_end.enter_context(started(engine, tmp_path_factory.mktemp(engine), AT_ONCE))
             return made[engine]
 
         yield call

@@ -5,6 +5,9 @@ const { Kafka, logLevel } = require('kafkajs')
 const [broker, verb, json] = process.argv.slice(2)
 const kafka = new Kafka({ clientId: 'kafkajs-story', brokers: [broker], logLevel: logLevel.NOTHING })
 
+// Who leaves waits for the answer to its last question.
+const maxWaitTimeInMs = 200
+
 const told = (message, partition) => ({
   partition,
   offset: Number(message.offset),
@@ -23,7 +26,7 @@ async function produce({ topic, messages, compression }) {
 
 // Reads until it has `count` records, commits them, and leaves the group. `seek` is {partition, offset}.
 async function consume({ topic, group, count, seek }) {
-  const consumer = kafka.consumer({ groupId: group })
+  const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs })
   await consumer.connect()
   await consumer.subscribe({ topics: [topic], fromBeginning: true })
   const records = []
@@ -54,7 +57,7 @@ async function consume({ topic, group, count, seek }) {
 async function share({ topic, group }) {
   const held = {}
   const member = async (name) => {
-    const consumer = kafka.consumer({ groupId: group, heartbeatInterval: 200 })
+    const consumer = kafka.consumer({ groupId: group, heartbeatInterval: 200, maxWaitTimeInMs })
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
       held[name] = payload.memberAssignment[topic] || []
     })
