@@ -162,7 +162,7 @@ class Accidents:
         polls = [self.final_read(topic, number) for number in range(load.partitions)]
         assert check(load.sends, [*polls, *others]) == []
         writers = {send.process for send in load.sends if send.outcome is Outcome.OK}
-        assert len(writers) == len(load.streams), f"only {writers} were acknowledged anything"
+        assert len(writers) >= len(load.streams), f"only {writers} were acknowledged anything"
         for number in range(load.partitions):
             self.replicas_match(topic, number, replicas)
 

@@ -6,10 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Final
 
 from support.controller import CLUSTER_ID
 from support.node import Node
@@ -21,12 +22,18 @@ from logctl.engine.log.disk import RealDisk
 from logctl.engine.node import new_uuid, wall_ms
 from logctl.engine.quorum.voters import Address, Voter, VoterSet
 
+LOOPBACK: Final = "127.0.0.1"
+
+Way = Callable[[int, int, int], int]
+"""(who, whom, port of the second) -> the port where the first finds the second."""
+
 
 @contextmanager
 def running_nodes(
     folder: Path,
     size: int,
     settings: Mapping[str, str] | None = None,
+<<<<<<< Updated upstream
     settings_of: Mapping[int, Mapping[str, str]] | None = None,
     *,
     named: bool = False,
@@ -41,16 +48,34 @@ def running_nodes(
         for node_id, (_, inner) in ports.items()
     )
     who = {"controller.quorum.bootstrap.servers": seeds} if named else {"controller.quorum.voters": voters}
+=======
+    *,
+    way: Way = lambda who, whom, port: port,
+    make: Callable[[Path, int, Mapping[str, str], int], Node] = Node,
+    host: Callable[[int], str] = lambda node_id: LOOPBACK,
+) -> Iterator[dict[int, Node]]:
+    """Nodes by id, all of them let in by the controller; killed at the end.
+
+    `way` may lead them past somebody who listens, `host` gives each an address of its own, `make` makes them.
+    """
+    ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
+>>>>>>> Stashed changes
     nodes = {}
     for node_id, (outer, inner) in ports.items():
+        ways = [f"{one}@{host(one)}:{there if one == node_id else way(node_id, one, there)}"
+                for one, (_, there) in ports.items()]  # fmt: skip
         own = {
-            "listeners": f"PLAINTEXT://127.0.0.1:{outer},CONTROLLER://127.0.0.1:{inner}",
+            "listeners": f"PLAINTEXT://{host(node_id)}:{outer},CONTROLLER://{host(node_id)}:{inner}",
             "controller.listener.names": "CONTROLLER",
+<<<<<<< Updated upstream
             **who,
+=======
+            "controller.quorum.voters": ",".join(ways),
+>>>>>>> Stashed changes
             **(settings or {}),
             **(settings_of or {}).get(node_id, {}),
         }
-        nodes[node_id] = Node(folder, outer, own, node_id)
+        nodes[node_id] = make(folder, outer, own, node_id)
         log_dir = local.log_dir_of(folder, node_id)
         format_directories(
             RealDisk(),
