@@ -16,6 +16,8 @@ from support.tools import CONFIGS, Shell, Tools
 from support.trio import running_nodes
 from support.waiting import wait_until
 
+pytestmark = [pytest.mark.java, pytest.mark.xdist_group("throttled-reassignment")]
+
 REASSIGN: Final = "reassign.ReassignPartitionsCommand"
 RATES: Final = "leader.replication.throttled.rate", "follower.replication.throttled.rate"
 REPLICAS: Final = "leader.replication.throttled.replicas", "follower.replication.throttled.replicas"
@@ -69,7 +71,6 @@ def throttles(shell: Shell, topic: str) -> list[str]:
     return [name for name in (*RATES, *REPLICAS) if name in broker + own]
 
 
-@pytest.mark.java
 def test_a_throttled_reassignment_waits_until_it_is_given_more(
     nodes: dict[int, Node], shell: Shell, tmp_path: Path
 ) -> None:
@@ -90,7 +91,6 @@ def test_a_throttled_reassignment_waits_until_it_is_given_more(
     assert throttles(shell, "orders") == []
 
 
-@pytest.mark.java
 def test_a_throttled_reassignment_is_taken_back_with_its_throttles(
     nodes: dict[int, Node], shell: Shell, tmp_path: Path
 ) -> None:
