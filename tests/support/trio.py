@@ -33,45 +33,33 @@ def running_nodes(
     folder: Path,
     size: int,
     settings: Mapping[str, str] | None = None,
-<<<<<<< Updated upstream
     settings_of: Mapping[int, Mapping[str, str]] | None = None,
     *,
     named: bool = False,
-) -> Iterator[dict[int, Node]]:
-    """Nodes by id, all of them let in by the controller; killed at the end. `settings_of`: what each has for itself.
-    With `named` the metadata log names the voters (kraft.version 1), so that they may change."""
-    ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
-    voters = ",".join(f"{node_id}@127.0.0.1:{inner}" for node_id, (_, inner) in ports.items())
-    seeds = ",".join(f"127.0.0.1:{inner}" for _, inner in ports.values())
-    first = VoterSet(
-        Voter(node_id, new_uuid(), (Address("CONTROLLER", "127.0.0.1", inner),))
-        for node_id, (_, inner) in ports.items()
-    )
-    who = {"controller.quorum.bootstrap.servers": seeds} if named else {"controller.quorum.voters": voters}
-=======
-    *,
     way: Way = lambda who, whom, port: port,
     make: Callable[[Path, int, Mapping[str, str], int], Node] = Node,
     host: Callable[[int], str] = lambda node_id: LOOPBACK,
 ) -> Iterator[dict[int, Node]]:
-    """Nodes by id, all of them let in by the controller; killed at the end.
+    """Nodes by id, all of them let in by the controller; killed at the end. `settings_of`: what each has for itself.
+    With `named` the metadata log names the voters (kraft.version 1), so that they may change.
 
     `way` may lead them past somebody who listens, `host` gives each an address of its own, `make` makes them.
     """
     ports = {node_id: (free_port(), free_port()) for node_id in range(1, size + 1)}
->>>>>>> Stashed changes
+    seeds = ",".join(f"{host(node_id)}:{inner}" for node_id, (_, inner) in ports.items())
+    first = VoterSet(
+        Voter(node_id, new_uuid(), (Address("CONTROLLER", host(node_id), inner),))
+        for node_id, (_, inner) in ports.items()
+    )
     nodes = {}
     for node_id, (outer, inner) in ports.items():
         ways = [f"{one}@{host(one)}:{there if one == node_id else way(node_id, one, there)}"
                 for one, (_, there) in ports.items()]  # fmt: skip
+        who = {"controller.quorum.bootstrap.servers": seeds} if named else {"controller.quorum.voters": ",".join(ways)}
         own = {
             "listeners": f"PLAINTEXT://{host(node_id)}:{outer},CONTROLLER://{host(node_id)}:{inner}",
             "controller.listener.names": "CONTROLLER",
-<<<<<<< Updated upstream
             **who,
-=======
-            "controller.quorum.voters": ",".join(ways),
->>>>>>> Stashed changes
             **(settings or {}),
             **(settings_of or {}).get(node_id, {}),
         }
