@@ -6,7 +6,21 @@ simulation always watches (`simulation/agreement.py`, `promises.py`): a story pa
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import pytest
+from support import planted_in_replicas as planted
+from support.planted import Plant
 from support.scene import Scene, Script, calm
+
+from logctl.engine.simulation.promises import Broken
+from logctl.wire import errors
+from logctl.wire.messages.alter_partition_reassignments import (
+    AlterPartitionReassignmentsRequest,
+    ReassignablePartition,
+    ReassignableTopic,
+)
+from logctl.wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 
 
 def test_a_follower_that_leads_next_keeps_what_it_did_not_know_as_committed() -> None:
@@ -102,20 +116,117 @@ def _apart_from_governor(scene: Scene) -> tuple[int, int]:
     return first, second
 
 
+def _reassign(scene: Scene, replicas: list[int]) -> Script:
+    wanted = ReassignableTopic("orders", [ReassignablePartition(0, replicas)])
+    moved = scene.ask(replicas[0], AlterPartitionReassignmentsRequest(topics=[wanted]), 1)
+    yield lambda: moved
+    assert not moved[0].responses[0].partitions[0].error_code
+
+
 def _lead(scene: Scene, node_id: int) -> Script:
     """Let this node lead the partition."""
-    from logctl.wire.messages.alter_partition_reassignments import (
-        AlterPartitionReassignmentsRequest,
-        ReassignablePartition,
-        ReassignableTopic,
-    )
-    from logctl.wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
-
-    order = [node_id, *(one for one in (1, 2, 3) if one != node_id)]
-    wanted = ReassignableTopic("orders", [ReassignablePartition(0, order)])
-    moved = scene.ask(node_id, AlterPartitionReassignmentsRequest(topics=[wanted]), 1)
-    yield lambda: moved
+    yield from _reassign(scene, [node_id, *(one for one in (1, 2, 3) if one != node_id)])
     request = ElectLeadersRequest(election_type=0, topic_partitions=[TopicPartitions("orders", [0])])
     elected = scene.ask(node_id, request, 2)
     yield lambda: elected
     yield lambda: scene.leads(node_id) and len(scene.partition.isr) == 3
+
+
+def test_the_last_replica_standing_may_lose_everything() -> None:
+    """KIP-966: the others left the in-sync set while nothing could be acknowledged, so each of them may lead."""
+    scene = Scene({"replica.lag.time.max.ms": "700"}, {"eligible.leader.replicas.version": 1})
+
+    def script() -> Script:
+        yield from calm(scene, [1, 2, 3], min_insync_replicas="2")
+        first = scene.produce(1, 1)
+        yield lambda: first
+        go_on = [scene.stop_copying(2, 1), scene.stop_copying(3, 1)]
+        late = scene.produce(1, 2)
+        yield lambda: scene.partition.isr == (1,)
+        yield lambda: late
+        assert late[0].error_code == errors.NOT_ENOUGH_REPLICAS_AFTER_APPEND
+        assert set(scene.partition.elr) == {2, 3}
+        refused, alone = scene.produce(1, 3), scene.produce(1, 4, acks=1)
+        yield lambda: refused and alone
+        assert refused[0].error_code == errors.NOT_ENOUGH_REPLICAS
+        assert not alone[0].error_code
+        assert scene.replica(1).high_watermark == 1, "nobody may see what one alone has"
+        scene.machines[1].lose(["orders-0"])
+        scene.agreement.lost(1, ["orders-0"])
+        yield lambda: scene.partition.leader in (2, 3) and scene.leads(scene.partition.leader)
+        for mend in go_on:
+            mend()
+        yield lambda: scene.all_in() and len(scene.partition.isr) == 3
+        assert scene.replica(1).log.end_offset == 1
+
+    scene.perform(script())
+
+
+def test_who_gives_a_replica_away_neither_answers_for_it_nor_keeps_it() -> None:
+    scene = Scene()
+
+    def script() -> Script:
+        yield from calm(scene, [1, 2])
+        first = scene.produce(1, 1)
+        yield lambda: first
+        yield from _reassign(scene, [3, 2])
+        yield lambda: scene.partition.replicas == (3, 2) and scene.leads(3)
+        yield lambda: scene.replica(1) is None
+        refused = scene.produce(1, 2, acks=1)
+        yield lambda: refused
+        assert refused[0].error_code == errors.NOT_LEADER_OR_FOLLOWER
+        assert not scene.machines[1].disk.exists("/data/a/orders-0")
+        scene.machines[1].end("power")
+        yield lambda: scene.all_in()
+        again = scene.produce(3, 3)
+        yield lambda: again
+        assert again[0].base_offset == 1
+
+    scene.perform(script())
+
+
+def test_a_batch_may_be_taken_whose_predecessor_found_no_topic() -> None:
+    """As with Apache Kafka: a producer that nobody knows may have a past that has expired. Who waits for the first
+    acknowledgement of a partition is safe."""
+    scene = Scene()
+
+    def script() -> Script:
+        yield scene.all_in
+        leader, _ = _apart_from_governor(scene)
+        way = [(scene.governor(), leader)]
+        scene.fate.cables[way[0]].cut()
+        scene.create([leader, 6 - leader - scene.governor()])
+        yield lambda: "orders" in scene.promises.topics
+        first = scene.produce(leader, 1, producer=(7, 0, 0))
+        yield lambda: first
+        assert first[0].error_code == errors.UNKNOWN_TOPIC_ID
+        scene.fate.mend(way)
+        yield lambda: scene.leads(leader)
+        second = scene.produce(leader, 2, producer=(7, 0, 1))
+        yield lambda: second
+        assert second[0].base_offset == 0
+        first = scene.produce(leader, 3, producer=(7, 0, 0))
+        yield lambda: first
+        assert first[0].error_code == errors.OUT_OF_ORDER_SEQUENCE_NUMBER
+        patient = scene.produce(leader, 4, producer=(8, 0, 0))
+        yield lambda: patient
+        patient = scene.produce(leader, 5, producer=(8, 0, 1))
+        yield lambda: patient
+        assert patient[0].base_offset == 2
+
+    scene.perform(script())
+
+
+BUGS: dict[Plant, Callable[[], None]] = {
+    planted.cuts_to_the_watermark: test_a_follower_that_leads_next_keeps_what_it_did_not_know_as_committed,
+    planted.compares_the_last_epoch_alone: test_after_two_fast_failovers_histories_part_where_the_older_epoch_ended,
+    planted.agrees_to_another_life: test_a_broker_that_came_back_without_its_logs_is_not_taken_in_for_what_it_was,
+    planted.counts_when_too_few_are_in_sync: test_the_last_replica_standing_may_lose_everything,
+}
+
+
+@pytest.mark.parametrize("plant", BUGS, ids=lambda plant: plant.__name__)
+def test_the_story_of_a_bug_finds_it(plant: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    with pytest.raises((Broken, AssertionError)):
+        BUGS[plant]()

@@ -154,6 +154,18 @@ def does_not_count_the_proposed(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Followers, "_count", count)
 
 
+def counts_when_too_few_are_in_sync(patch: pytest.MonkeyPatch) -> None:
+    """KIP-966: what fewer have than min.insync.replicas asks for counts as committed."""
+    genuine = Replica._advance
+
+    def advance(self: Replica) -> None:
+        short, self.short_of_isr = self.short_of_isr, False
+        genuine(self)
+        self.short_of_isr = short
+
+    patch.setattr(Replica, "_advance", advance)
+
+
 def remembers_followers_of_another_epoch(patch: pytest.MonkeyPatch) -> None:
     """KIP-320, third rule: what followers had in an earlier epoch, they may have cut since."""
 
@@ -342,6 +354,7 @@ REPLICATION: dict[Plant, int] = dict.fromkeys(
         counts_an_older_in_sync_set,
         leaves_out_who_is_late,
         does_not_count_the_proposed,
+        counts_when_too_few_are_in_sync,
         remembers_followers_of_another_epoch,
         lets_in_before_the_epoch_begins,
         shows_what_is_not_committed,

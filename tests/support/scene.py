@@ -89,11 +89,11 @@ class Scene(Cluster):
         return answers
 
     def create(self, replicas: list[int], **configs: str) -> list[Any]:
-        """A topic of one partition; the first replica leads."""
+        """A topic of one partition; the first replica leads. Who governs is asked."""
         given = [CreatableTopicConfig(name.replace("_", "."), value) for name, value in configs.items()]
         topic = CreatableTopic(TOPIC, -1, -1, [CreatableReplicaAssignment(0, replicas)], given)
         self.attempted[TOPIC] = 1
-        return self.ask(replicas[0], CreateTopicsRequest(topics=[topic]), 7)
+        return self.ask(self.governor(), CreateTopicsRequest(topics=[topic]), 7)
 
     def produce(
         self, node_id: int, value: int, acks: int = -1, producer: tuple[int, int, int] = (-1, -1, -1)

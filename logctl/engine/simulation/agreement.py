@@ -224,16 +224,16 @@ class Agreement:
         )
         if self.promises.is_lossy(key):
             return
-        completes = (was.adding or was.removing) and now.leader_recovery_state == SOUND
-        sound = {*was.isr, *was.elr, *(now.isr if completes else ())}
         ensure(
-            now.leader < 0 or now.leader == was.leader or now.leader in sound or not sound,
-            f"elected: {now.leader} leads {name}, and {sorted(sound)} were in sync or eligible",
+            now.leader in (-1, was.leader) or now.leader in _may_lead(was, now),
+            f"elected: {now.leader} leads {name}, and {_may_lead(was, now)} were in sync or eligible",
         )
         mark = self.marks.get(key, 0)
         for one in set(now.isr) - set(was.isr) - set(was.elr):
             end = self.replicas_durable.get((one, *key), 0)
             self._lost.discard((one, *key))
+            broker = self._replayed.brokers.get(one)
+            ensure(broker is not None and not broker.fenced, f"in sync: {one} is taken in for {name}, and is fenced")
             ensure(end >= mark, f"in sync: {one} is taken in for {name} with {end} of {mark}")
 
     def check_promises(self) -> None:
@@ -329,6 +329,17 @@ class Agreement:
             contents = {b"".join(data for _, data in batches_of(one.log, start, end)) for one in replicas}
             ensure(len(contents) == 1, f"matching: the replicas of {topic}-{number} differ below {end}")
         say(f"{len(held)} partitions")
+
+
+def _may_lead(was: Partition, now: Partition) -> list[int]:
+    """Who may begin to lead: members, those that complete a reassignment, and the last leader when all others have come
+    back without what they had (KIP-966)."""
+    found = {*was.isr, *was.elr}
+    if (was.adding or was.removing) and now.leader_recovery_state == SOUND:
+        found |= set(now.isr)
+    if not was.isr and now.leader_recovery_state != SOUND:
+        found |= set(was.last_known_elr[:1])
+    return sorted(found)
 
 
 def batches_of(log: Log, start: int, end: int) -> Iterator[tuple[int, bytes]]:

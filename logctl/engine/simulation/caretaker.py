@@ -100,6 +100,12 @@ class Caretaker(Client):
         )
         self.session.ask(request, 2, told)
 
+    def elect(self, name: str, number: int) -> None:
+        """Let the preferred replica lead, if anybody can be asked now."""
+        topic = self.world.promises.topics.get(name)
+        if topic is not None and self.session.connected and not self.session.owed:
+            self._elect(topic, number)
+
     def _elect_unclean(self, topic: Topic, number: int) -> None:
         if topic.name.startswith(LOOSE):
             self.world.promises.loosen(topic)

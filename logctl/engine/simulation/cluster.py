@@ -55,7 +55,8 @@ class Cluster:
         self.seed = seed
         self.random = Random(seed)
         eligible = self.random.choice((0, 0, 1))
-        self.settings: Mapping[str, str] = {"min.insync.replicas": str(self.random.choice((1, min(2, nodes)))), **settings}
+        least = str(self.random.choice((1, min(2, nodes))))
+        self.settings: Mapping[str, str] = {"min.insync.replicas": least, **settings}
         self.features: Mapping[str, int] = {"eligible.leader.replicas.version": eligible, **features}
         self.loop = VirtualLoop()
         self.loop.set_exception_handler(self._exception)
@@ -118,6 +119,7 @@ class Cluster:
         return machine.node.connect(received, ended, (there, back))
 
     def _people(self) -> list[Client]:
+        self.caretaker = Caretaker(self, "caretaker", self.node_ids)
         return [
             ClusterAdministrator(self, "admin"),
             Producer(self, "plain", -1),
@@ -127,7 +129,7 @@ class Cluster:
             Consumer(self, "reader-1"),
             Consumer(self, "reader-2"),
             Committer(self, "committer"),
-            Caretaker(self, "caretaker", self.node_ids),
+            self.caretaker,
             Member(self, "member-1"),
             Member(self, "member-2"),
         ]

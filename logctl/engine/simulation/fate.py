@@ -9,7 +9,7 @@ after a while, and everything when the play is over.
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from functools import partial
 from itertools import product
 from random import Random
@@ -26,10 +26,13 @@ CLIENTS: Final = 0
 """The place of the clients among the machines, whose numbers begin with 1."""
 COPYING: Final = "replica"
 _FAULT_S: Final = (0.1, 6.0)
-_SECOND_FALL_S: Final = 5.0
+_PATIENCE_S: Final = 4.0
 _SPARED_S: Final = 4.0
 """Nothing else happens for so long, where everything hangs by what others have."""
 _OWN_TOPICS: Final = "__"
+
+Script = Generator[float | Callable[[], object], None, None]
+"""Steps: seconds to wait, or a condition to wait for."""
 
 EVENTS: Final = {
     "quiet": 10,
@@ -55,7 +58,9 @@ EVENTS: Final = {
     "mend": 6,
     "stop copying": 8,
     "uneven copies": 7,
+    "handed over": 7,
     "leaders fall": 7,
+    "late proposal": 6,
     "lose logs": 5,
     "coordinator falls": 4,
 }
@@ -115,8 +120,10 @@ class Fate:
             "fall behind": self._fall_behind,
             "isolate leader": self._isolate_leader,
             "stop copying": self._stop_copying,
-            "uneven copies": self._uneven_copies,
-            "leaders fall": self._leaders_fall,
+            "uneven copies": lambda: self._tell(self._uneven_copies()),
+            "handed over": lambda: self._tell(self._handed_over()),
+            "leaders fall": lambda: self._tell(self._leaders_fall()),
+            "late proposal": lambda: self._tell(self._late_proposal()),
             "lose logs": self._lose_logs,
             "coordinator falls": self._coordinator_falls,
         }[event]()
@@ -129,8 +136,7 @@ class Fate:
             machine.end(event)
             return
         if event == "suspend":
-            machine.suspend()
-            machine.later(random.uniform(*_FAULT_S), machine.go_on)
+            self._strike(machine, event)
             return
         self._world.trace.note(machine.name, event)
         if event in ("kill soon", "power soon"):
@@ -148,6 +154,14 @@ class Fate:
             machine.node.slow_down(random.choice((0.05, 0.3, 1.0)))
         else:
             self._happen_to_cables(machine, event)
+
+    def _strike(self, machine: Machine, how: str) -> None:
+        """End it, or suspend it for a while."""
+        if how != "suspend":
+            machine.end(how)
+            return
+        machine.suspend()
+        machine.later(self._random.uniform(*_FAULT_S), machine.go_on)
 
     def _happen_to_cables(self, machine: Machine, event: str) -> None:
         others = [one for one in (CLIENTS, *self._world.node_ids) if one != machine.node_id]
@@ -261,53 +275,130 @@ class Fate:
         behind = self._random.choice([one for one in partition.replicas if one != partition.leader])
         self._cut([(behind, partition.leader), (partition.leader, behind)], copying=True)
 
-    def _uneven_copies(self) -> None:
-        """One follower copies on and the other does not; then the leader goes, and soon is back."""
+    def _uneven_copies(self) -> Script:
+        """Some followers are kept from copying for a moment; then the leader goes, or has to hand over."""
         place = self._some_partition()
         partition = self._partition(place) if place is not None else None
         if place is None or partition is None:
             return
         followers = [one for one in partition.replicas if one != partition.leader]
-        pairs = self._ways(self._random.sample(followers, self._random.randint(1, len(followers))), partition.leader)
+        behind = self._random.sample(followers, self._random.randint(1, len(followers)))
+        pairs = self._ways(behind, partition.leader)
         self._cut(pairs, copying=True)
+        yield self._random.choice((0.02, 0.1, 0.4))
+        epoch, leader = self._epoch_of(place), self._leader_of(place)
+        if leader is not None:
+            self._strike(leader, self._random.choice(("power", "kill", "suspend")))
+        yield self._random.choice((0.0, 0.5, 2.0))
+        self.mend(pairs)
+        yield lambda: self._epoch_of(place) > epoch
 
-        def swap() -> None:
-            leader = self._leader_of(place)
-            if leader is not None:
-                leader.end(self._random.choice(("power", "kill", "suspend")))
-            self._world.loop.call_later(self._random.choice((0.0, 0.5, 2.0)), self.mend, pairs)
-
-        self._world.loop.call_later(self._random.choice((0.02, 0.1, 0.4)), swap)
+    def _handed_over(self) -> Script:
+        """The preferred replica, which lacks the newest records, takes over from a leader that lives on; soon it falls,
+        and the other one may lead again."""
+        place = self._some_partition(lambda name, one: one.leader != one.replicas[0] and one.replicas[0] in one.isr)
+        partition = self._partition(place) if place is not None else None
+        if place is None or partition is None:
+            return
+        heir = partition.replicas[0]
+        pairs = self._ways([heir], partition.leader)
+        self._cut(pairs, copying=True)
+        yield self._random.choice((0.1, 0.3))
+        self._world.caretaker.elect(*place)
+        yield lambda: self._led_by(place) == heir
+        yield self._random.choice((0.02, 0.2, 0.6))
+        self.mend(pairs)
+        if self._world.machines[heir].is_idle:
+            self._strike(self._world.machines[heir], self._random.choice(("power", "kill", "suspend", "stop")))
 
     def _ways(self, some: Iterable[int], other: int) -> list[tuple[int, int]]:
         pairs = [(one, other) for one in some]
         return pairs + [(b, a) for a, b in pairs]
 
-    def _leaders_fall(self) -> None:
+    def _leaders_fall(self) -> Script:
         """Whoever leads a partition falls, and so does who leads it next, before or just after all have followed."""
         place = self._some_partition()
         first = self._leader_of(place) if place is not None else None
         if place is None or first is None:
             return
-        ends_s = self._world.time() + _SECOND_FALL_S
-        delay_s = self._random.choice((0.0, 0.02, 0.1, 0.5))
-        first.end(self._random.choice(("power", "kill", "suspend", "stop")))
         epoch = self._epoch_of(place)
+        self._strike(first, self._random.choice(("power", "kill", "suspend", "stop")))
+        yield lambda: self._epoch_of(place) > epoch and self._leader_of(place) not in (None, first)
+        yield self._random.choice((0.0, 0.02, 0.1, 0.5))
+        second = self._leader_of(place)
+        if second is not None:
+            self._strike(second, self._random.choice(("power", "kill", "suspend")))
 
-        def watch() -> None:
-            if self._world.time() > ends_s or self._world.resting:
-                return
-            leader = self._leader_of(place)
-            if leader is None or leader is first or self._epoch_of(place) <= epoch:
-                self._world.loop.call_later(0.02, watch)
-                return
-            leader.later(delay_s, lambda: self._fall(leader))
+    def _late_proposal(self) -> Script:
+        """A follower that has caught up is killed, or stops in order and loses its log, while its leader's proposal to
+        take it in is on the way."""
+        governor = next((m for m in self._world.machines.values() if m.node and m.node.parts.metadata.is_leader), None)
+        place = self._some_partition(
+            lambda name, one: governor is not None and one.leader != governor.node_id and len(one.replicas) > 2
+        )
+        leader = self._leader_of(place) if place is not None else None
+        if governor is None or place is None or leader is None:
+            return
+        followers = [m for m in self._world.machines.values() if m not in (governor, leader)]
+        follower = self._random.choice(followers)
+        pairs = self._ways([follower.node_id], leader.node_id)
+        self._cut(pairs, copying=True)
+        yield lambda: follower.node_id not in (self._isr(place) or [follower.node_id])
+        way = self._ways([governor.node_id], leader.node_id)
+        self._cut(way)
+        self.mend(pairs)
+        replica = leader.node.broker.replicas.get(*place) if leader.node is not None else None
+        yield lambda: replica is not None and follower.node_id in (getattr(replica.followers, "proposed", None) or ())
+        lost = f"{place[0]}-{place[1]}"
+        if not follower.is_idle or follower.node_id in (self._isr(place) or ()):
+            return
+        self._cut(pairs, copying=True)
+        if self._random.random() < 0.4:
+            follower.end("kill")
+            yield lambda: self._is_fenced(follower)
+        else:
+            yield from self._come_back_without(follower, lost)
+        self.mend(way)
+        yield 1.0
+        self.mend(pairs)
 
-        watch()
+    def _come_back_without(self, machine: Machine, lost: str) -> Script:
+        self._spared_until_s = self._world.time() + _SPARED_S
+        life = machine.lives
+        machine.end("stop")
+        yield lambda: machine.node is None
+        machine.lose([lost])
+        self._world.agreement.lost(machine.node_id, [lost])
+        yield lambda: machine.lives > life and machine.serves
 
-    def _fall(self, machine: Machine) -> None:
-        if machine.is_idle and not self._world.resting:
-            machine.end(self._random.choice(("power", "kill", "suspend")))
+    def _is_fenced(self, machine: Machine) -> bool:
+        image = self._world.agreement.newest
+        return image is None or image.brokers[machine.node_id].fenced
+
+    def _tell(self, script: Script) -> None:
+        """Go on with what takes several steps. It is given up when it waits too long, or when the play is over."""
+        self._go_on(script, 0.0, None)
+
+    def _go_on(self, script: Script, since_s: float, condition: Callable[[], object] | None) -> None:
+        now_s, later = self._world.time(), self._world.loop.call_later
+        if self._world.resting or (condition is not None and now_s - since_s > _PATIENCE_S):
+            script.close()
+        elif condition is not None and not condition():
+            later(0.02, self._go_on, script, since_s, condition)
+        elif (step := next(script, None)) is None:
+            return
+        elif callable(step):
+            self._go_on(script, now_s, step)
+        else:
+            later(step, self._go_on, script, now_s, None)
+
+    def _led_by(self, place: tuple[str, int]) -> int:
+        partition = self._partition(place)
+        return partition.leader if partition is not None else -1
+
+    def _isr(self, place: tuple[str, int]) -> tuple[int, ...] | None:
+        partition = self._partition(place)
+        return partition.isr if partition is not None else None
 
     def _epoch_of(self, place: tuple[str, int]) -> int:
         partition = self._partition(place)
@@ -317,7 +408,7 @@ class Fate:
         place = self._some_partition(lambda name, one: name.startswith(_OWN_TOPICS))
         machine = self._leader_of(place) if place is not None else None
         if machine is not None:
-            machine.end(self._random.choice(("power", "kill", "stop", "suspend")))
+            self._strike(machine, self._random.choice(("power", "kill", "stop", "suspend")))
 
     def _lose_logs(self) -> None:
         """The power fails, and the logs of partitions go with it that others hold, too: who is in sync, others are as

@@ -25,6 +25,7 @@ from logctl.errors import LogctlError
 
 START_MS: Final = 1_700_000_000_000
 CLUSTER: Final = "aaaaaaaaaaaaaaaaaaaaaa"
+_FLUSH_S: Final = 0.003
 _OWN_FAULT: Final = "fault of the node"
 _STORIES: Final = ("stands", "leads", "resigns", "fenced", "snapshot", "not followed")
 """What of a node's diary is worth a line of the trace."""
@@ -79,7 +80,7 @@ class Machine:
             "offsets.topic.num.partitions": "2",
             "log.flush.offset.checkpoint.interval.ms": choose(("1000", "60000")),
             "metadata.log.max.record.bytes.between.snapshots": choose(("3000", "20971520")),
-            "replica.lag.time.max.ms": choose(("700", "2000", "30000")),
+            "replica.lag.time.max.ms": choose(("700", "700", "2000", "30000")),
             "replica.fetch.wait.max.ms": choose(("50", "500")),
             "replica.fetch.max.bytes": choose(("1", "2000", "1048576")),
             "replica.fetch.response.max.bytes": choose(("1000", "10485760")),
@@ -249,11 +250,13 @@ class Machine:
         self._end(power=how == "power")
 
     def lose(self, folders: list[str]) -> None:
-        """The power fails, and these logs are gone with it: another disk, or a file system that was repaired."""
-        self.end("power")
+        """The power fails, if it has not, and these logs are gone: another disk, or a file system that was repaired."""
+        if self.node is not None:
+            self.end("power")
         for path in self._settings.log_dirs:
             for folder in folders:
                 self.disk.lose(f"{path}/{folder}")
+        self._live = {}
         self._note("loses", " ".join(folders))
 
     async def _stop(self, node: SimulatedNode) -> None:
@@ -297,6 +300,8 @@ class Machine:
         self.disk.heal()
         self.disk.capacity_bytes = None
         self.faulty = False
+        if self.node is not None:
+            self.node.slow_down(_FLUSH_S)
 
     def later(self, delay_s: float, callback: Callable[[], None]) -> None:
         """Do something to this life of the node, if it still lasts then."""
