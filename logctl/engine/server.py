@@ -353,8 +353,8 @@ class Server:
             connection.lose(lost.__contains__)
         for replica, fault in failures:
             self.say("disk", f"Lost an append to {replica.topic}-{replica.partition}: {fault.message}. {fault.hint}")
-            if not fault.is_full:
-                self._lose_directory(replica.log, fault)
+            if not fault.is_full or not self.broker.is_alone:
+                self._lose_directory(replica.log, fault)  # when full, others may lead what lies there
 
     def _deliver(self) -> None:
         """Place the answers of parked requests and let their connections go on."""

@@ -220,6 +220,8 @@ class Broker:
         directory = self.replicas.directory_of(log)
         if directory is not None:
             self.replicas.fail(directory, fault)
+            if self.life is not None:
+                self.life.speak_soon()
         if log is self.metadata.log or (directory and self.replicas.directory_of(self.metadata.log) is directory):
             self.metadata.on_flush_failed(fault)
 

@@ -113,6 +113,10 @@ class Life:
     def _nobody_listens(self, now_ms: int) -> bool:
         return self.stage is Stage.LEAVING and now_ms - self._heard_ms >= _LEAVE_UNHEARD_MS
 
+    def speak_soon(self) -> None:
+        """There is something to tell that should not wait for the next heartbeat's time."""
+        self._due_ms = 0
+
     def leave(self) -> None:
         """Begin to take leave; `stage` is GONE when that is done."""
         if self.stage in (Stage.SERVING, Stage.FENCED) and not self._metadata.has_failed:

@@ -368,6 +368,7 @@ class Metadata:
             try:
                 self._append(decision.records)
             except DiskFault as fault:
+                self._yield_to_others(fault)
                 raise WireError(errors.KAFKA_STORAGE_ERROR, fault.message) from fault
             self._working = image
         elif not self._waiting:
@@ -386,6 +387,7 @@ class Metadata:
         try:
             self._write_controls(controls, self.clock())
         except DiskFault as fault:
+            self._yield_to_others(fault)
             raise WireError(errors.KAFKA_STORAGE_ERROR, fault.message) from fault
         decision = Decision[Any]([], None)
         self._waiting.append(
@@ -450,6 +452,11 @@ class Metadata:
                 if self.raft.is_alone:
                     raise
                 self._fall_silent(fault)
+
+    def _yield_to_others(self, fault: DiskFault) -> None:
+        """A leader that cannot write decides nothing, full disk or not: among several, let another one lead."""
+        if not self.raft.is_alone:
+            self._fall_silent(fault)
 
     def _fall_silent(self, fault: DiskFault) -> None:
         """A vote or an office that could not be written down must not count, in this life or in the next."""

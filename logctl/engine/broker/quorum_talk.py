@@ -250,8 +250,7 @@ class QuorumTalk:
         except DiskFault as fault:
             self._ask_from_ms = self._clock() + _AGAIN_MS
             self._say("disk", f"What the leader has sent of the metadata log was not kept: {fault.message}")
-            if not fault.is_full:
-                self._metadata.on_flush_failed(fault)
+            self._metadata.on_flush_failed(fault)
 
     def _download(self) -> None:
         download = self._snapshot
