@@ -65,6 +65,12 @@ class VoterChanges:
         self._told_epoch = -1
         self._waiting: tuple[int, Done] | None = None
 
+    def where(self, node_id: int) -> Address | None:
+        """Where a voter is reached whose addresses the metadata log does not name; None where that is not known."""
+        own = self._addresses.own
+        found = self._addresses.of_controller(node_id)
+        return None if found is None or not own else found._replace(name=found.name or own[0].name)
+
     # ---- what is asked ----
 
     def add(self, cluster_id: str | None, voter: Voter, timeout_ms: int, at_once: bool, done: Done) -> None:

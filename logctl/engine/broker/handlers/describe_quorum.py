@@ -5,8 +5,9 @@ fetched from this leader yet has end offset and times -1.
 
 Version 1 adds when each replica last was level with the leader, version 2 addresses and sentences. The one partition
 that has a quorum is __cluster_metadata-0; any other is answered with UNKNOWN_TOPIC_OR_PARTITION. A voter's addresses
-are those that the metadata log names, or, where voters are fixed, those of its broker; directory ids are zero then, as
-in Apache Kafka. An observer is told of while its last fetch is not older than five minutes.
+are those that the metadata log names, or, where voters are fixed, that of the settings, or that of the broker of a node
+by itself; directory ids are zero then, as in Apache Kafka. An observer is told of while its last fetch is not older
+than five minutes.
 
 Not implemented: nothing.
 """
@@ -121,5 +122,8 @@ def _nodes(broker: Broker) -> list[Node]:
 def _listeners(broker: Broker, voter: Voter) -> list[Listener]:
     if voter.addresses:
         return [Listener(*address) for address in voter.addresses]
+    fixed = broker.voter_changes.where(voter.node_id) if broker.voter_changes is not None else None
+    if fixed is not None:
+        return [Listener(*fixed)]
     registered = broker.metadata.image.brokers.get(voter.node_id)
     return [Listener(one.name, one.host, one.port) for one in registered.endpoints] if registered else []
