@@ -88,6 +88,7 @@ BETWEEN_NODES: Final = (
     56,  # AlterPartition
     57,  # UpdateFeatures
     59,  # FetchSnapshot
+    60,  # DescribeCluster, of controllers
     62,  # BrokerRegistration
     63,  # BrokerHeartbeat
     64,  # UnregisterBroker

@@ -27,7 +27,7 @@ office first replays what its log holds beyond, without an answer that anybody w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -482,7 +482,7 @@ class Metadata:
     def _take_office(self, change: LeaderChange) -> None:
         self._take_over()
         now_ms = self.clock()
-        controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change, self.voters.are_in_the_log))]
+        controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
         if self._voters_are_news:
             controls += controls_of(self.voters.newest)
             self._voters_are_news = False
@@ -564,15 +564,15 @@ class Metadata:
         self._working = self.image
 
 
-def _leader_change_message(change: LeaderChange, with_directories: bool) -> Any:
+def _leader_change_message(change: LeaderChange) -> Any:
+    """In version 0, also where directories are known: Apache Kafka 4.3 reads no other."""
     from logctl.wire.stored.leader_change_message import LeaderChangeMessage, Voter
 
-    voters = [Voter(voter_id=voter.node_id, voter_directory_id=voter.directory_id) for voter in change.voters]
+    def voters(ids: Iterable[int]) -> list[Voter]:
+        return [Voter(voter_id=voter) for voter in ids]
+
     return LeaderChangeMessage(
-        version=int(with_directories),
-        leader_id=change.leader_id,
-        voters=voters,
-        granting_voters=[voter for voter in voters if voter.voter_id in change.granting],
+        leader_id=change.leader_id, voters=voters(change.voters.ids), granting_voters=voters(change.granting)
     )
 
 

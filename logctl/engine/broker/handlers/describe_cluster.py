@@ -1,7 +1,7 @@
 """DescribeCluster (60), versions 0 to 2: the cluster's id, its brokers and what may be done with it.
 
-Version 1 adds the kind of endpoint, version 2 fenced brokers on demand. Controllers (endpoint type 2) are described by
-controller listeners only, which this node does not open: MISMATCHED_ENDPOINT_TYPE.
+Version 1 adds the kind of endpoint, version 2 fenced brokers on demand. Controllers (endpoint type 2) are those that
+vote, described on the listeners between nodes only, and brokers elsewhere only: MISMATCHED_ENDPOINT_TYPE otherwise.
 """
 
 from __future__ import annotations
@@ -29,8 +29,11 @@ BROKERS, CONTROLLERS = 1, 2
 
 def handle(broker: Broker, request: Request[DescribeClusterRequest], now_ms: int) -> DescribeClusterResponse:
     body = request.body
-    if body.endpoint_type != BROKERS:
-        return _wrong_endpoint(body.endpoint_type)
+    served = CONTROLLERS if request.peer.is_node else BROKERS
+    if body.endpoint_type != served:
+        return _wrong_endpoint(body.endpoint_type, served)
+    if served == CONTROLLERS:
+        return _controllers(broker)
     response = DescribeClusterResponse(
         cluster_id=broker.cluster_id,
         controller_id=controller_shown(broker),
@@ -41,12 +44,24 @@ def handle(broker: Broker, request: Request[DescribeClusterRequest], now_ms: int
     return response
 
 
-def _wrong_endpoint(asked: int) -> DescribeClusterResponse:
+def _wrong_endpoint(asked: int, served: int) -> DescribeClusterResponse:
     if asked == CONTROLLERS:
         code, message = errors.MISMATCHED_ENDPOINT_TYPE, "This is a broker's endpoint; controllers were asked for"
+    elif asked == BROKERS:
+        code, message = errors.MISMATCHED_ENDPOINT_TYPE, "This is a controller's endpoint; brokers were asked for"
     else:
         code, message = errors.UNSUPPORTED_ENDPOINT_TYPE, f"There is no endpoint type {asked}"
-    return DescribeClusterResponse(error_code=code, error_message=message, endpoint_type=BROKERS)
+    return DescribeClusterResponse(error_code=code, error_message=message, endpoint_type=served)
+
+
+def _controllers(broker: Broker) -> DescribeClusterResponse:
+    reached = ((one, broker.voter.addresses.of_controller(one)) for one in broker.metadata.raft.voters)
+    return DescribeClusterResponse(
+        cluster_id=broker.cluster_id,
+        controller_id=broker.metadata.leader_id,
+        endpoint_type=CONTROLLERS,
+        brokers=[DescribeClusterBroker(one, at.host, at.port, None, False) for one, at in reached if at is not None],
+    )
 
 
 def _brokers(broker: Broker, listener: str, *, fenced_too: bool) -> list[DescribeClusterBroker]:
