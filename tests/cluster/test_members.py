@@ -9,8 +9,10 @@ import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
 from kafka import KafkaConsumer, KafkaProducer
 from support.controller import CLUSTER_ID
+from support.dump_log import dump
 from support.node import Node
 from support.ports import free_port
+from support.tools import Tools
 from support.trio import running_nodes
 from support.waiting import wait_until
 
@@ -27,6 +29,7 @@ from logctl.wire import errors
 from logctl.wire.messages.add_raft_voter import AddRaftVoterRequest, Listener
 from logctl.wire.messages.remove_raft_voter import RemoveRaftVoterRequest
 from logctl.wire.messages.update_features import FeatureUpdateKey, UpdateFeaturesRequest
+from logctl.wire.primitives import uuid_text
 from logctl.wire.schema import Message
 
 OTHER_CLUSTER = "bbbbbbbbbbbbbbbbbbbbbb"
@@ -188,3 +191,35 @@ def test_a_broker_of_another_cluster_is_turned_away(tmp_path: Path) -> None:
         after = sorted(path.name for path in stranger.log_dir.rglob("*"))
         assert set(before) <= set(after)
         assert read_identity(RealDisk(), str(stranger.log_dir)) is not None
+
+
+@pytest.mark.java
+def test_apache_s_tool_adds_and_removes_voters_and_apache_s_reader_knows_the_records(tmp_path: Path) -> None:
+    with running_nodes(tmp_path, 1, named=True) as nodes, Tools() as tools:
+        second = newcomer(tmp_path, 2, seeds_of(nodes))
+        as_controller(second)
+        with second:
+            told = tmp_path / "second.properties"
+            given = {
+                "node.id": "2",
+                "log.dirs": str(second.log_dir),
+                "advertised.listeners": second.settings["listeners"],
+                "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+                **second.settings,
+            }
+            told.write_text("".join(f"{name}={value}\n" for name, value in given.items()), encoding="utf-8")
+            where = "--bootstrap-server", nodes[1].address
+            added = tools.run("MetadataQuorumCommand", *where, "--command-config", str(told), "add-controller")
+            assert added.stdout.startswith("Added controller 2 with directory id"), added
+            seeds = "--bootstrap-controller", seeds_of(nodes)
+            described = tools.run("MetadataQuorumCommand", *seeds, "describe", "--status")
+            assert described.stdout.count('"directoryId"') == 2, described
+            first = uuid_text(directory_of(nodes[1]))
+            removal = "remove-controller", "--controller-id", "1", "--controller-directory-id", first
+            removed = tools.run("MetadataQuorumCommand", *where, *removal)
+            assert removed.stdout.startswith("Removed"), removed
+            wait_until(lambda: quorum_seen_by(second).leader_id == 2, "the voter that is left to lead")
+            second.stop()
+        log_dir = second.log_dir / "__cluster_metadata-0"
+        said = dump(sorted(log_dir.glob("*.log")), "--cluster-metadata-decoder")
+        assert said.count("KRaftVoters") == 3, "one voter, two, and one again"

@@ -83,6 +83,16 @@ def test_a_leader_that_is_removed_leads_until_that_is_committed_and_then_follows
     assert room.leader == successor, "who has no vote disturbs nobody"
 
 
+def test_the_last_of_two_leads_when_the_other_is_removed() -> None:
+    room = named(2)
+    old = room.elect()
+    assert room.remove(old) == ""
+    assert room.elect() != old
+    room.create_topic()
+    room.pass_time(2_000)
+    room.check_complete()
+
+
 def test_a_set_that_was_never_committed_is_forgotten_with_its_record() -> None:
     room = named(3)
     room.come(4)

@@ -141,7 +141,6 @@ class Metadata:
         self.clock = clock
         self._new_uuid = new_uuid
         self._mark_dirty = mark_dirty
-        self._voters_are_news = stored.log.end_offset == 0
         self._working = self.image
         self._waiting: deque[_Waiting] = deque()
 
@@ -483,9 +482,8 @@ class Metadata:
         self._take_over()
         now_ms = self.clock()
         controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
-        if self._voters_are_news:
+        if self.log.end_offset == 0:
             controls += controls_of(self.voters.newest)
-            self._voters_are_news = False
         self._write_controls(controls, now_ms)
         records: list[Any] = []
         if self._working.transaction_start is not None:

@@ -349,13 +349,11 @@ class RaftNode:
 
     def _ask_first(self, now_ms: int) -> None:
         """Nobody leads, or not any more: find out whether an election could be won before calling one."""
-        if self.is_alone:
-            self._stand(now_ms)
-            return
         role = Prospective(self._election_deadline(now_ms), self._voted_id, self.leader_id, granted={self.node_id})
         self._become(role, f"asks whether it would be elected after epoch {self.epoch}")
         for voter in self._others():
             self._send(voter, self._vote(pre_vote=True))
+        self._conclude(role, now_ms)
 
     def _stand(self, now_ms: int) -> None:
         self._enter(self.epoch + 1)
