@@ -155,11 +155,23 @@ def format_(
     port: Port = None,
     kafka_version: KafkaVersion = None,
     kafka_home: KafkaHome = None,
+    standalone: Annotated[
+        bool, typer.Option("--standalone", help="The metadata log begins with this node as its one voter.")
+    ] = False,
+    first: Annotated[
+        str | None,
+        typer.Option(
+            "--initial-controllers", metavar="ID@HOST:PORT:DIRECTORY,...",
+            help="It begins with these voters; DIRECTORY is a directory.id of your making.",
+        ),
+    ] = None,
+    joining: Annotated[bool, typer.Option("--no-initial-controllers", hidden=True)] = False,
 ) -> None:
     """Prepare the log directories of a node. Directories of the same cluster and node are left as they are.
 
-    With --engine apache and --data: those of all its nodes, which `logctl up` then starts.
-    Replaces kafka-storage format.
+    Without --standalone and --initial-controllers voters are fixed by controller.quorum.voters, or the node joins
+    others. With --engine apache and --data: those of all its nodes, which `logctl up` then starts. Replaces
+    kafka-storage format.
 
     \b
     Example:
@@ -170,18 +182,28 @@ def format_(
     if (config is None) == (data is None):
         raise UsageError("say what to format: --config FILE or --data DIR, one of the two")
     flags = ApacheFlags(nodes, controllers, kafka_version, kafka_home)
+    if sum((standalone, first is not None, joining)) > 1:
+        raise UsageError("--standalone, --initial-controllers and --no-initial-controllers exclude each other")
     if _is_apache(engine, flags):
+        if standalone or first is not None:
+            raise UsageError("--standalone and --initial-controllers are for the bundled engine")
         given = given_settings(settings or ())
         if data is not None:
             format_folder(data.absolute(), cluster_id, port, given, flags)
         else:
             format_by_config(str(config), cluster_id, given, flags)
         return
-    _format_bundled(config, data, cluster_id, settings, port)
+    voters = "standalone" if standalone else first or ""
+    _format_bundled(config, data, cluster_id, settings, port, voters)
 
 
 def _format_bundled(
-    config: Path | None, data: Path | None, cluster_id: str | None, settings: list[str] | None, port: int | None
+    config: Path | None,
+    data: Path | None,
+    cluster_id: str | None,
+    settings: list[str] | None,
+    port: int | None,
+    voters: str,
 ) -> None:
     from logctl.engine.config_file import read_config
     from logctl.engine.lifecycle import local_entries
@@ -191,7 +213,7 @@ def _format_bundled(
         entries = local_entries(local.log_dir_of(data.absolute(), 1), port or DEFAULT_PORT)
     else:
         entries = read_config(str(config))
-    for sentence in format_node(entries + given_settings(settings or ()), cluster_id):
+    for sentence in format_node(entries + given_settings(settings or ()), cluster_id, voters):
         note(sentence)
 
 

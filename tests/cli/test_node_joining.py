@@ -167,3 +167,21 @@ def test_who_may_not_join_leaves_no_trace(folder: Path, own: Callable[..., Done]
     assert [path.name for path in tmp_path.iterdir()] == ["strange"]
     nowhere = told(folder, "node", "join", "--data", str(tmp_path), "--detach", code=2)
     assert "is not a folder of several nodes" in nowhere.err
+
+
+# -- where a cluster begins --------------------------------------------------------------------------------------------
+
+
+def test_a_directory_is_formatted_with_its_first_voters(tmp_path: Path) -> None:
+    config = tmp_path / "one.properties"
+    listeners = "listeners=PLAINTEXT://127.0.0.1:0,CONTROLLER://127.0.0.1:9093\ncontroller.listener.names=CONTROLLER\n"
+    config.write_text(f"node.id=1\n{listeners}log.dirs={tmp_path}/one\n")
+    both = run("node", "format", "--config", str(config), "--standalone", "--no-initial-controllers")
+    assert both.code == 2
+    assert "exclude each other" in both.err
+    others = "2@127.0.0.1:9093:3Db5QLSqSZieL3rJBUUegA"
+    stranger = run("node", "format", "--config", str(config), "--initial-controllers", others)
+    assert "node 1 is not among the first controllers" in stranger.err
+    made = run("node", "format", "--config", str(config), "--standalone")
+    assert made.code == 0, made.err
+    assert (tmp_path / "one" / "__cluster_metadata-0").is_dir(), "the log begins with who votes"
