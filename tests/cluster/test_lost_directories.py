@@ -6,6 +6,7 @@ Until then it leads nothing (KIP-903, KIP-966): also where it was the last membe
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from support.waiting import wait_until
 from logctl.engine.directory import format_directories
 from logctl.engine.log.disk import RealDisk
 from logctl.engine.node import new_uuid, wall_ms
+from logctl.wire.records import iter_batches
 
 NO_LEADER = -1
 
@@ -65,7 +67,24 @@ def test_a_partition_whose_folder_is_gone_is_copied_anew(room: Accidents, orderl
     room.judge("orders", load)
 
 
-@pytest.mark.parametrize("what", ["its directory", "the folder of its partition"])
+def remove_folder(node: Node, node_id: int) -> None:
+    shutil.rmtree(folder(node, "orders"))
+
+
+def remove_the_second_record(node: Node, node_id: int) -> None:
+    segment = folder(node, "orders") / f"{0:020}.log"
+    first, *_ = iter_batches(memoryview(segment.read_bytes()))
+    segment.write_bytes(bytes(first))
+
+
+TAKEN_AWAY: dict[str, Callable[[Node, int], None]] = {
+    "its directory": wipe,
+    "the folder of its partition": remove_folder,
+    "its last record": remove_the_second_record,
+}
+
+
+@pytest.mark.parametrize("what", TAKEN_AWAY)
 def test_the_last_in_sync_member_does_not_lead_without_what_it_had(room: Accidents, what: str) -> None:
     last, behind = (one for one in room.nodes if one != room.controller())
     room.create("orders", replicas=[last, behind])
@@ -74,12 +93,10 @@ def test_the_last_in_sync_member_does_not_lead_without_what_it_had(room: Acciden
     wait_until(lambda: room.place("orders").isr == [last], "the other to leave the in-sync set")
     assert produced(ask(room.nodes[last], produce_request("orders", 2), 12)) == ("NONE", 1)
     room.nodes[last].stop()
-    if what == "its directory":
-        wipe(room.nodes[last], last)
-    else:
-        shutil.rmtree(folder(room.nodes[last], "orders"))
+    (room.nodes[last].log_dir / ".kafka_cleanshutdown").unlink()
+    TAKEN_AWAY[what](room.nodes[last], last)
     room.nodes[last].start()
-    assert "orders-0 is gone with what it held" in room.nodes[last].diary
+    assert "orders-0 lacks what it held" in room.nodes[last].diary
     room.nodes[behind].start()
     assert_led_by_nobody(room, last)
     room.nodes[last].kill()

@@ -9,8 +9,9 @@ uncleanly. Once another replica leads there is something to copy: the broker tel
 follows like any that has come late.
 
 Certain is a loss when the image names a directory that this node does not have, or the checkpoint of the directory
-tells of records while there is no folder. A folder that was never flushed leaves no such trace, and held nothing that
-was promised. Where somebody else leads nothing needs to be said; nor where there is no other replica.
+tells of records while there is no folder, or of more than recovery found sound. A folder that was never flushed leaves
+no such trace, and held nothing that was promised. Where somebody else leads nothing needs to be said; nor where there
+is no other replica.
 
 Sources: KIP-858 (reserved directory ids), KIP-966 (who may be elected).
 """
@@ -51,11 +52,18 @@ class Losses:
 
     def is_certain(self, place: Place, partition: Partition, home: LogDir, directories: Iterable[LogDir]) -> bool:
         """Whether a replica without a folder had something, and might be elected without it."""
-        if not self._can_be_told or len(partition.replicas) < 2 or self._is_led_by_another(partition):
+        if not self._matters(partition):
             return False
         named = partition.directory_of(self._node_id)
         is_elsewhere = named not in _NAMES_NONE and all(one.directory_id != named for one in directories)
         return is_elsewhere or home.recovery_point(place) > 0 or home.high_watermark(place) > 0
+
+    def is_cut(self, place: Place, partition: Partition, home: LogDir, end_offset: int) -> bool:
+        """Whether a log ends before what its directory has noted as flushed, and might be elected so."""
+        return end_offset < home.recovery_point(place) and self._matters(partition)
+
+    def _matters(self, partition: Partition) -> bool:
+        return self._can_be_told and len(partition.replicas) > 1 and not self._is_led_by_another(partition)
 
     def add(self, key: Key) -> None:
         self._keys[key] = None

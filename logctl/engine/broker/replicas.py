@@ -282,12 +282,16 @@ class Replicas:
                 self._refuse(home, problem)
             return
         self._adopt(home, partition)
-        if is_lost:
-            self.losses.add((topic.topic_id, number))
-            self.untold[topic.topic_id, number] = LOST_DIRECTORY
-            self._say("recovery", f"{place.folder} is gone with what it held: nothing is led here before it is copied anew")
+        if is_lost or (replica.awake and self.losses.is_cut(place, partition, directory, replica.log.written_end)):
+            self._tell_loss(home)
         if found is None and not replica.awake:
             self._unmade[replica] = None
+
+    def _tell_loss(self, home: Home) -> None:
+        key = home.replica.topic_id, home.replica.partition
+        self.losses.add(key)
+        self.untold[key] = LOST_DIRECTORY
+        self._say("recovery", f"{home.place.folder} lacks what it held: nothing is led here before it is copied anew")
 
     def _open_log(self, replica: Replica) -> Log:
         """Called by a replica whose log is asked for the first time. Raises WireError KAFKA_STORAGE_ERROR."""
