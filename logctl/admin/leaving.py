@@ -227,7 +227,17 @@ def stop_node(
         raise Declined(f"node {node_id} is held by a process that cannot be seen from here", "stop it where it runs")
     if node.is_running:
         local.stop(node, deadline.left_s)
+        _wait_for_the_process(node, deadline)
     return {_directory(log_dir): None}
+
+
+def _wait_for_the_process(node: local.LocalNode, deadline: Deadline) -> None:
+    """Apache Kafka lets its directory go a moment before it ends."""
+    backoff = Backoff()
+    while local.describe(Path(node.log_dir)).is_running:
+        if deadline.expired:
+            raise DeadlineExceeded(f"node {node.node_id} (process {node.pid}) is still ending", "repeat the command")
+        backoff.pause(deadline)
 
 
 def forget_broker(
