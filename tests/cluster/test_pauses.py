@@ -10,7 +10,7 @@ from contextlib import closing
 from time import monotonic
 
 import pytest
-from support.accidents import Accidents, Load, ask, fetch_request, fetched, produce_request, produced
+from support.accidents import Accidents, Load, fetch_request, fetched, produce_request, produced
 from support.clients.librdkafka import Librdkafka
 from support.history import Outcome, Send
 from support.live_server import Client as Wire
@@ -97,4 +97,3 @@ def test_a_follower_who_slept_too_long_leaves_the_in_sync_set_and_comes_back(roo
     assert room.leader("orders") == leader
     assert not load.refused
     room.judge("orders", load)
-    assert fetched(ask(room.nodes[asleep], fetch_request("orders"), 12))[0] == "NOT_LEADER_OR_FOLLOWER"

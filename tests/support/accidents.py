@@ -100,6 +100,15 @@ class Accidents:
         wait_until(somebody, "the quorum to have a leader")
         return found[0]
 
+    def quorum(self) -> tuple[int, int]:
+        """(who leads it, in which epoch)."""
+        told = _quorum(next(iter(self.there.values())))
+        return told.leader_id, told.leader_epoch
+
+    def topic_id(self, topic: str) -> bytes:
+        found: bytes = _told_of(next(iter(self.there.values())), topic).topic_id
+        return found
+
     def coordinator(self, group: str) -> int:
         return self.leader(OFFSETS_TOPIC, partition_for(group, 50))
 
@@ -253,18 +262,21 @@ def _knows(node: Node, topic: str, partitions: int) -> bool:
 
 
 def _quorum_leader(node: Node) -> int:
-    log = DescribeQuorumRequestTopicData("__cluster_metadata", [DescribeQuorumRequestPartitionData(0)])
-    asked = DescribeQuorumRequest(topics=[log])
     try:
-        told = ask(node, asked, 0)
+        told = _quorum(node)
     except OSError:
         return -1
-    if told.error_code or not told.topics or told.topics[0].partitions[0].error_code:
-        return -1
-    leader: int = told.topics[0].partitions[0].leader_id
+    leader: int = -1 if told is None else told.leader_id
     return leader
 
 
+def _quorum(node: Node) -> Any:
+    """None where nobody leads it."""
+    log = DescribeQuorumRequestTopicData("__cluster_metadata", [DescribeQuorumRequestPartitionData(0)])
+    told = ask(node, DescribeQuorumRequest(topics=[log]), 0)
+    if told.error_code or not told.topics or told.topics[0].partitions[0].error_code:
+        return None
+    return told.topics[0].partitions[0]
 
 
 def produce_request(topic: str, *values: int, acks: int = -1, timeout_ms: int = 30_000) -> ProduceRequest:
