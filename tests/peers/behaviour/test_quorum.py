@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from support.apache import new_apache_node
 from support.waiting import wait_until
-from support.worlds import APACHE, APACHE3, OURS, Done, Witness, World, only
+from support.worlds import APACHE, APACHE3, OURS, OURS3, Done, Witness, World, only
 
 from logctl.engine.apache import ApacheNode, run_tool
 
@@ -73,3 +73,18 @@ def test_the_only_voter_keeps_its_vote(logctl: Logctl) -> None:
 def test_voters_that_are_fixed_stay(logctl: Logctl) -> None:
     refused = logctl("cluster", "quorum-remove", "1", "-y", code=1)
     assert "the voters of this cluster are fixed by controller.quorum.voters (kraft.version 0)" in refused.err
+
+
+@only(OURS3)
+def test_one_of_three_gives_its_vote_away_and_gets_it_back(logctl: Logctl, witness: Witness) -> None:
+    logctl("cluster", "quorum-remove", "3", "-y")
+    assert roles(logctl)[3] == "observer"
+    assert '"id": 3' not in _voters_of(witness.script("kafka-metadata-quorum", "describe", "--status"))
+    logctl("audit", "undo", "last")
+    assert roles(logctl)[3] != "observer"
+    assert '"id": 3' in _voters_of(witness.script("kafka-metadata-quorum", "describe", "--status"))
+
+
+def _voters_of(status: str) -> str:
+    [line] = [line for line in status.splitlines() if line.startswith("CurrentVoters:")]
+    return line
