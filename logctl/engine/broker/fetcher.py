@@ -33,6 +33,7 @@ to the question that would be asked now.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from logctl.engine.log.disk import DiskFault
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
 LANE: Final = "replica"
 _FIRST_PAUSE_MS: Final = 20
 _LOOK_AT_ALL_MS: Final = 10_000
+_MOST_CUTS: Final = 50
+"""Logs that one answer cuts: each has to be durable at once. The others are asked for again."""
 _THROTTLED_MS: Final = 100
 _BASE_OFFSET_BYTES: Final = 8
 
@@ -75,7 +78,7 @@ class Surroundings(Protocol):
     def clock(self) -> int: ...
     def broker_epoch(self) -> int: ...
     def ask(self, node_id: int, request: Message, done: Done) -> None: ...
-    def after_cut(self, replica: Replica) -> None: ...
+    def after_cuts(self, cut: Iterable[Replica]) -> None: ...
     def begins_later(self, replica: Replica) -> None: ...
     def disk_failed(self, replica: Replica, fault: DiskFault) -> None: ...
     def say(self, sentence: str) -> None: ...
@@ -150,6 +153,8 @@ class Fetcher:
         self._session_epoch = 0
         self._on_its_way: object | None = None
         self._unflushed: dict[Replica, None] = {}
+        self._cut: list[Replica] = []
+        """Those that the present answer has cut."""
         self._pause_ms = 0
         self._resume_ms = 0
 
@@ -303,6 +308,9 @@ class Fetcher:
                 copied = self._copied.get((topic.topic_id, told.partition_index))
                 if copied is not None:
                     self._take(copied, told, now_ms)
+        if self._cut:
+            cut, self._cut = self._cut, []
+            self._node.after_cuts(cut)
 
     def _pause(self, now_ms: int, response: Any) -> None:
         """A session that is gone is begun anew at once; else there is no hurry."""
@@ -318,6 +326,8 @@ class Fetcher:
         self._doubtful[key] = copied
         try:
             if asked is None or copied.replica.fenced or copied.question() != asked:
+                return
+            if len(self._cut) >= _MOST_CUTS and not told.records:
                 return
             self._asked[key] = asked
             self._obey(copied, told, now_ms)
@@ -373,14 +383,14 @@ class Fetcher:
                 f"was acknowledged: node {self.leader_id} leads without it (an unclean election, or a fault)"
             )
         replica.cut(offset)
-        self._node.after_cut(replica)
+        self._cut.append(replica)
         if offset < end:
             name = f"{replica.topic}-{replica.partition}"
             self._node.say(f"{name} is cut from offset {end} to {offset}, where the log of node {self.leader_id} parts")
 
     def _begin_anew(self, replica: Replica, offset: int, now_ms: int) -> None:
         replica.begin_anew(offset, now_ms)
-        self._node.after_cut(replica)
+        self._cut.append(replica)
         name = f"{replica.topic}-{replica.partition}"
         self._node.say(f"{name} begins anew at offset {offset}: node {self.leader_id} has nothing before")
 

@@ -537,10 +537,18 @@ class Replicas:
         if log.recovery_point < log.written_end:
             self._appends.dirty.add(log)
 
-    def save_recovery_point(self, replica: Replica) -> None:
-        """A log was cut: note at once how far it is on disk, before anything is appended to it. Raises DiskFault."""
-        directory = self.home_of(replica)
-        directory.note_arrival(self._bounds(directory))
+    def save_recovery_points(self, cut: Iterable[Replica]) -> list[tuple[Replica, DiskFault]]:
+        """Logs were cut: note at once how far they are on disk, before anything is appended to them.
+
+        Answers where the disk refuses: a replica of each such directory.
+        """
+        refused = []
+        for directory, replica in {self.home_of(replica): replica for replica in cut}.items():
+            try:
+                directory.note_arrival(self._bounds(directory))
+            except DiskFault as fault:
+                refused.append((replica, fault))
+        return refused
 
     def save_start_offsets(self, moved: Iterable[Replica]) -> None:
         """Note where the logs of these replicas begin, so that a crash does not move it back. Raises DiskFault."""

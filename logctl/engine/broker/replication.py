@@ -14,7 +14,7 @@ Source: KIP-497 (AlterPartition), KIP-841 and KIP-903 (who may join: nobody fenc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from logctl.engine.broker.fetcher import LANE, Fetcher, Pace
@@ -107,8 +107,9 @@ class Replication:
     def throttle(self) -> Throttle:
         return self._context.throttles.follower
 
-    def after_cut(self, replica: Replica) -> None:
-        self._replicas.save_recovery_point(replica)
+    def after_cuts(self, cut: Iterable[Replica]) -> None:
+        for replica, fault in self._replicas.save_recovery_points(cut):
+            self.disk_failed(replica, fault)
 
     def begins_later(self, replica: Replica) -> None:
         """Its log begins where its leader's does: the next question says so, and must be true after a crash."""
