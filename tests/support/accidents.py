@@ -236,7 +236,7 @@ def stored(node: Node, topic: str, partition: int = 0) -> bytes:
 
 def ask(node: Node, body: Any, version: int) -> Any:
     """One question to one node, on a connection of its own."""
-    with closing(Wire(node.port)) as wire:
+    with closing(Wire(node.port, host=node.address.rpartition(":")[0])) as wire:
         return wire.ask(body, version)
 
 

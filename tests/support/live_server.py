@@ -99,13 +99,13 @@ class LiveServer:
 class Client:
     """A peer on a blocking socket: sends frames whole or in pieces, reads answers one by one."""
 
-    def __init__(self, port: int, receive_buffer_bytes: int = 0) -> None:
+    def __init__(self, port: int, receive_buffer_bytes: int = 0, host: str = "127.0.0.1") -> None:
         self.sock = socket.socket()
         if receive_buffer_bytes:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer_bytes)
         self.sock.settimeout(10)
         try:
-            self.sock.connect(("127.0.0.1", port))
+            self.sock.connect((host, port))
         except OSError:
             self.sock.close()
             raise
