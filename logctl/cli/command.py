@@ -227,10 +227,12 @@ def _target(common: dict[str, Any], data: Path | None = None) -> Target:
     from logctl.cli.session import Target
 
     bootstrap = common["bootstrap"]
-    if data is not None and not (bootstrap or common["context"] or common["command_config"]):
+    if data is not None and not (bootstrap or common["context"] or common["command_config"] or common["properties"]):
         from logctl.local import addresses_in
 
-        bootstrap = ",".join(addresses_in(data.absolute())) or None
+        bootstrap = ",".join(addresses_in(data.absolute()))
+        if not bootstrap:
+            raise UsageError(f"no broker runs in {data}", "start one with `logctl up`, or name a cluster with -b")
     return Target(bootstrap, common["context"], common["command_config"], tuple(common["properties"] or ()))
 
 
