@@ -21,7 +21,7 @@ import pytest
 MEANT_TO_BE_SKIPPED: tuple[str, ...] = (
     "zsh is not installed",  # bash is always there; the other shells may not be had everywhere
     "fish is not installed",
-    "network namespaces need root",  # cuts between nodes are told everywhere (support.cables), only not those of clients
+    "network namespaces need root",  # cables between nodes are cut everywhere, those of clients only here
     "there are no network namespaces here",
 )
 """Beginnings of the reasons that are accepted even with --no-skips; each comes with the excuse beside it."""
