@@ -69,7 +69,9 @@ EVENTS = {
     "deliver": 280,
 }
 """How often each thing happens, beside the others."""
-WITH_NODES = {"crash", "produce", "consume", "flush", "hear"}
+WITH_NODES = {"crash", "produce", "consume", "flush", "hear", "move"}
+DIRECTORIES = (("/data", 0), ("/more", 100))
+"""Of each broker; all begin in the first."""
 Records = dict[int, int]
 """Value by offset."""
 
@@ -98,7 +100,7 @@ class Node:
         self.replicas = Replicas(
             node_id,
             room.disks[node_id],
-            [LogDir(room.disks[node_id], "/data", bytes([node_id]) * 16)],
+            [LogDir(room.disks[node_id], path, bytes([node_id + more]) * 16) for path, more in DIRECTORIES],
             Rules(flush_every_batch=room.flush_every_batch, checkpoint_ms=300),
             appends=self.appends,
             waiting=self.waiting,
@@ -188,6 +190,7 @@ class Room:
     def __init__(self, seed: int = 1, size: int = 3, *, flush_every_batch: bool = True) -> None:
         """Without flushing nobody's power is cut: that is not promised to be survived."""
         self.flush_every_batch = flush_every_batch
+        self.events = dict(EVENTS)
         self.random = Random(seed)
         self.now_ms = NOW_MS
         self.ids = tuple(range(1, size + 1))
@@ -213,7 +216,8 @@ class Room:
             topic_names={TOPIC_ID: TOPIC},
         )
         for node_id in self.ids:
-            self.disks[node_id].mkdirs("/data")
+            for path, _ in DIRECTORIES:
+                self.disks[node_id].mkdirs(path)
             self.disks[node_id].sync_dir("")
             self.register(node_id)
             self.unfence(node_id)
@@ -409,8 +413,8 @@ class Room:
 
     def step(self) -> None:
         """One thing happens."""
-        names = list(EVENTS)
-        [event] = self.random.choices(names, [EVENTS[name] for name in names])
+        names = list(self.events)
+        [event] = self.random.choices(names, [self.events[name] for name in names])
         up, random = sorted(self.nodes), self.random
         if event in WITH_NODES and not up:
             event = "start"
@@ -430,10 +434,19 @@ class Room:
                 self.consume(random.choice(up))
             case "flush":
                 self.nodes[random.choice(up)].flush()
+            case "move":
+                self.move(random.choice(up))
             case "hear":
                 self.nodes[random.choice(up)].hear()
             case _:
                 self._happen_anywhere(event)
+
+    def move(self, node_id: int) -> None:
+        """Its replica begins to move to the other directory, or a move on its way is taken back."""
+        node = self.nodes[node_id]
+        replicas = node.replicas
+        target = self.random.choice(replicas.directories)
+        replicas.move(node.replica, target, self.now_ms)
 
     def _happen_anywhere(self, event: str) -> None:
         if event == "govern":

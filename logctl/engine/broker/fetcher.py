@@ -365,6 +365,7 @@ class Fetcher:
             # The leader's log begins within a batch.
             start_offset = log.start_offset
             replica.begin_anew(begins, now_ms)
+            self._cut.append(replica)
             replica.copy(batches, now_ms)
             log.delete_before(start_offset)
         else:

@@ -7,7 +7,8 @@ A move copies while the partition is in use. The copy grows in the target direct
 copies one piece, as fast as `replica.alter.log.dirs.io.max.bytes.per.second` allows, and has it flushed now and then in
 the background. Once nothing is missing, in a tick in which nothing is staged, the copy is closed, renamed to `orders-0`
 and opened again as the replica's log; the old one is renamed to `...-delete` and removed later. No request sees
-anything of it: the swap is one step between two of them, which takes as long as a dozen flushes of small files.
+anything of it: the swap is one step between two of them, which takes as long as a dozen flushes of small files. When a
+follower's log is cut meanwhile, because its leader's parts from it, so is the copy.
 
 A crash leaves a `-future` folder, or, within the swap, two folders of one name with the same records. The next start
 sees to both: the first is removed and the move begun anew, the second set aside.
@@ -135,6 +136,21 @@ class Moves:
             remove_tree(self._disk, retire_directory(self._disk, move.log.path, self._new_id().hex()))
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
+
+    def source_was_cut(self, replica: Replica) -> None:
+        """The log ends earlier than before, or begins anew: so does its copy, before anything else is written."""
+        move = self._moves.get(replica)
+        if move is None:
+            return
+        source, copy = replica.log, move.log
+        try:
+            if copy.end_offset > source.end_offset:
+                copy.truncate_to(source.end_offset)
+        except DiskFault as fault:
+            self._say("move", f"{move.place.folder} does not move to {move.target.path}: {fault.message}")
+            self.cancel(replica)
+        move.begun = move.begun and source.start_offset < source.end_offset
+        move.unflushed, move.marked_end = 0, min(move.marked_end, copy.end_offset)
 
     def leave(self, directory: LogDir) -> None:
         """The directory has failed: nothing is copied from it or to it any more."""

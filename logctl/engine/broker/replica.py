@@ -226,6 +226,8 @@ class Replica(Place):
         before, self.log = self.log, log
         self._appends.forget_log(self, before)
         self._appends.owners[log] = self.flushed
+        log.take_epochs(before)
+        self._appends.dirty.add(log)
         self.configure()
         self._advance()
         return before

@@ -543,6 +543,9 @@ class Replicas:
         Answers where the disk refuses: a replica of each such directory.
         """
         refused = []
+        cut = list(cut)
+        for replica in cut:
+            self.moves.source_was_cut(replica)
         for directory, replica in {self.home_of(replica): replica for replica in cut}.items():
             try:
                 directory.note_arrival(self._bounds(directory))

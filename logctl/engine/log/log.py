@@ -278,6 +278,12 @@ class Log(Tail):
         self.epochs.assign(leader_epoch, self.end_offset)
         self._last_epoch = self.epochs.latest
 
+    def take_epochs(self, other: Log) -> None:
+        """Know of leader epochs what another copy of this log knows: also those in which nothing was written."""
+        self.epochs.entries = list(other.epochs.entries)
+        self.epochs.dirty = True
+        self._last_epoch = self.epochs.latest
+
     # ---- cutting ----
 
     def truncate_to(self, offset: int) -> None:
