@@ -214,10 +214,10 @@ def _missing_brokers(view: ClusterView, limits: Limits) -> Iterator[_Told]:
         for partition in topic.partitions:
             for broker in partition.replicas:
                 holding[broker] = holding.get(broker, 0) + 1
-    hint = "start it, or move its replicas elsewhere"
     for broker in sorted((holding.keys() | view.fenced) - view.brokers.keys()):
         state = "is registered and does not serve" if broker in view.fenced else "is not among the brokers"
         holds = f", and holds {counted(holding[broker], 'replica')}" if broker in holding else ""
+        hint = f"start it, or take it out for good: `logctl node decommission {broker} --drain`"
         yield _Told(Severity.WARNING, f"broker {broker}", f"{state}{holds}", hint)
     for broker, error in sorted(view.silent.items()):
         if unanswered(error):

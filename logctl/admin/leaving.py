@@ -222,6 +222,7 @@ def stop_node(
     if dry:
         return {}
     _refuse_while_it_holds(cluster, node_id, deadline)
+    _refuse_another_node(cluster, Path(log_dir), node_id)
     node = local.describe(Path(log_dir))
     if node.pid is not None and node.pid <= 0:
         raise Declined(f"node {node_id} is held by a process that cannot be seen from here", "stop it where it runs")
@@ -273,9 +274,19 @@ def set_aside(
         return {}
     if local.describe(log_dir).is_running:
         return {_directory(str(log_dir)): OperationFailed(f"node {node_id} runs again", "stop it, and try again")}
+    _refuse_another_node(cluster, log_dir, node_id)
     seats.forget(folder, node_id)
     seats.set_aside(log_dir)
     return {_directory(str(log_dir)): None}
+
+
+def _refuse_another_node(cluster: Cluster, log_dir: Path, node_id: int) -> None:
+    """A plan may have lain in a file, and the directory may be another's meanwhile."""
+    found = seats.identity_of(log_dir)
+    if found is not None and found != {"cluster_id": cluster.cluster_id, "node_id": node_id}:
+        raise OperationFailed(
+            f"{log_dir} belongs to node {found['node_id']} of cluster {found['cluster_id']}", "it was left as it is"
+        )
 
 
 def _refuse_while_it_holds(cluster: Cluster, node_id: int, deadline: Deadline) -> None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from support.scripted import ScriptedCluster
 
-from logctl.admin.client import parse_addresses
+from logctl import seats
+from logctl.admin.client import Client, parse_addresses
+from logctl.admin.deadline import Deadline
 from logctl.admin.draining import held_by, targets
-from logctl.admin.leaving import Decommission, Here
+from logctl.admin.leaving import Decommission, Here, forget_broker, set_aside
 from logctl.admin.moves import MOVES
 from logctl.admin.observe import Partition, Resource, Snapshot, Topic
-from logctl.admin.routing import Broker
+from logctl.admin.routing import Broker, Cluster
 from logctl.admin.voters import KRAFT_VERSION, QUORUM, voter
 from logctl.errors import Declined, OperationFailed
+from logctl.wire.messages.unregister_broker import UnregisterBrokerResponse
 
 [WHERE] = parse_addresses("far:9092")
 
@@ -169,3 +174,38 @@ def test_draining_alone_keeps_the_node() -> None:
     plan = drain.plan(snapshot(topic("a", partition(0, 1, 4)), votes=True))
     assert [step.action for step in plan.steps] == ["replicas.move"]
     assert drain.plan(snapshot()).notes == ("node 4 holds no replicas",)
+
+
+# -- on this machine ---------------------------------------------------------------------------------------------------
+
+
+def test_the_directory_of_a_node_that_left_is_kept_and_the_folder_forgets_the_node(tmp_path: Path) -> None:
+    table = seats.Table("scripted", tuple(seats.Seat(node, 0, 0) for node in (1, 4)))
+    seats.write(tmp_path, table)
+    log_dir = tmp_path / "node-4"
+    arguments = {"node_id": 4, "log_dir": str(log_dir), "folder": str(tmp_path)}
+    with ScriptedCluster(1) as scripted, Client(parse_addresses(scripted.bootstrap)) as client:
+        cluster = Cluster(client)
+        cluster.refresh(Deadline(5))
+        for count in (1, 2):
+            log_dir.mkdir()
+            (log_dir / "meta.properties").write_text("cluster.id=scripted\nnode.id=4\n")
+            assert set_aside(cluster, arguments, Deadline(5), False) == {Resource("node", str(log_dir)): None}
+            assert len(list(tmp_path.glob("removed-node-4*/meta.properties"))) == count
+        left = seats.remembered(tmp_path)
+        assert left is not None
+        assert [seat.node_id for seat in left.seats] == [1]
+        log_dir.mkdir()
+        (log_dir / "meta.properties").write_text("cluster.id=another\nnode.id=4\n")
+        with pytest.raises(OperationFailed, match="belongs to node 4 of cluster another"):
+            set_aside(cluster, arguments, Deadline(5), False)
+        assert log_dir.exists()
+
+
+def test_a_broker_that_was_given_replicas_meanwhile_is_not_struck_off() -> None:
+    with ScriptedCluster(1, topics={"new": [1]}) as scripted, Client(parse_addresses(scripted.bootstrap)) as client:
+        scripted.answer("UnregisterBroker", lambda request, version: UnregisterBrokerResponse())
+        with pytest.raises(Declined, match=r"was given replicas meanwhile: 1 replica of 1 topic: new \(1\)"):
+            forget_broker(Cluster(client), {"node_id": 1}, Deadline(5), False)
+        assert scripted.brokers[1].count("UnregisterBroker") == 0
+        assert forget_broker(Cluster(client), {"node_id": 4}, Deadline(5), False) == {Resource("broker", "4"): None}
