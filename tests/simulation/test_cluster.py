@@ -12,8 +12,10 @@ import subprocess
 import sys
 
 import pytest
+from support.history import check
 from support.planted import Plant
 from support.planted_in_clusters import QUORUM
+from support.told import history
 
 from logctl.engine.log.disk import DiskFault
 from logctl.engine.simulation.cluster import Cluster
@@ -39,7 +41,8 @@ def play(seed: int, minutes: float = MINUTES) -> Cluster:
 
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
 def test_three_nodes_keep_every_promise(seed: int) -> None:
-    play(seed)
+    sends, polls = history(play(seed).promises)
+    assert not check(sends, polls)
 
 
 def test_a_seed_decides_everything_of_three_nodes() -> None:

@@ -12,11 +12,11 @@ import subprocess
 import sys
 
 import pytest
-from support.history import Outcome, Poll, Send, check
+from support.history import check
 from support.planted import BUGS, Plant
+from support.told import history
 
 from logctl.engine.log.disk import DiskFault
-from logctl.engine.simulation.promises import Seen, Sent
 from logctl.engine.simulation.world import World
 from logctl.wire.errors import WireError
 
@@ -41,38 +41,8 @@ def play(seed: int, events: int) -> World:
 @pytest.mark.parametrize("seed", range(FIRST_SEED, FIRST_SEED + SEEDS))
 def test_every_promise_is_kept(seed: int) -> None:
     world = play(seed, EVENTS)
-    sends, polls = history(world)
+    sends, polls = history(world.promises)
     assert not check(sends, polls)
-
-
-def history(world: World) -> tuple[list[Send], list[Poll]]:
-    """In the words of `support.history`: topics that are left, and every value somebody sent."""
-    promises = world.promises
-    left = {(topic.topic_id, number) for topic in promises.topics.values() for number in range(topic.partitions)}
-    sends, polls, told = [], [], set()
-    for entry in promises.history:
-        if entry.partition not in left:
-            continue
-        place = promises.name_of(entry.partition), 0
-        if isinstance(entry, Sent):
-            outcome = Outcome.OK if entry.outcome == "ok" and entry.acks == -1 else Outcome.INFO
-            offset = entry.offset if outcome is Outcome.OK else None
-            sends.append(Send(entry.process, place, entry.value, entry.began_s, entry.ended_s, outcome, offset))
-            told.add(entry.value)
-        elif isinstance(entry, Seen) and entry.process != "restart":
-            polls.append(Poll(entry.process, place, entry.records))
-    restarts = [entry for entry in promises.history if isinstance(entry, Seen) and entry.process == "restart"]
-    last = {entry.partition: entry for entry in restarts}
-    polls += [
-        Poll("final", (promises.name_of(partition), 0), entry.records, final=True)
-        for partition, entry in last.items()
-        if partition in left
-    ]
-    for partition, values in promises.sent.items():
-        if partition in left:
-            place = promises.name_of(partition), 0
-            sends += [Send("?", place, value, 0, 0, Outcome.INFO) for value in values - told]
-    return sends, polls
 
 
 def test_a_seed_decides_everything() -> None:

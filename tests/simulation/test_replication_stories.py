@@ -185,6 +185,27 @@ def test_who_gives_a_replica_away_neither_answers_for_it_nor_keeps_it() -> None:
     scene.perform(script())
 
 
+def test_two_folders_of_a_partition_that_others_hold_now_are_both_set_aside() -> None:
+    """Seed 504: the node ended in the middle of a move, and the partition was given to others before it was back."""
+    scene = Scene({"log.dirs": "/data/a,/data/b"})
+
+    def script() -> Script:
+        yield from calm(scene, [1, 2])
+        [held] = [path for path in ("/data/a", "/data/b") if scene.machines[1].disk.exists(f"{path}/orders-0")]
+        machine = scene.machines[1]
+        machine.end("kill")
+        machine.disk.mkdirs("/data/b/orders-0" if held == "/data/a" else "/data/a/orders-0")
+        scene.hold_back(1)
+        yield from _reassign(scene, [2, 3])
+        yield lambda: scene.partition.replicas == (2, 3)
+        scene.let_start(1)
+        yield scene.all_in
+        names = [name for path in ("/data/a", "/data/b") for name in machine.disk.listdir(path)]
+        assert len([name for name in names if name.startswith("orders-0.") and name.endswith("-stray")]) == 2
+
+    scene.perform(script())
+
+
 def test_a_batch_may_be_taken_whose_predecessor_found_no_topic() -> None:
     """As with Apache Kafka: a producer that nobody knows may have a past that has expired. Who waits for the first
     acknowledgement of a partition is safe."""

@@ -1,7 +1,6 @@
 """Bugs planted into the nodes of a cluster, to see that the simulation finds them. They live in tests alone.
 
-`QUORUM` breaks what voters and brokers promise each other about metadata, `REPLICATION` what replicas of a partition
-do: the latter mean something once topics have several replicas.
+They break what voters and brokers promise each other about metadata; `planted_in_replicas.py` has what replicas promise.
 """
 
 from __future__ import annotations
@@ -16,11 +15,8 @@ from logctl.engine.broker import metadata_copying
 from logctl.engine.broker.handlers import broker_heartbeat
 from logctl.engine.broker.metadata import Metadata
 from logctl.engine.broker.metadata_copying import Copier, LogView
-from logctl.engine.broker.replica import Replica
 from logctl.engine.controller import heartbeats
 from logctl.engine.controller.heartbeats import Sessions
-from logctl.engine.log import producer_snapshot
-from logctl.engine.log.producers import ProducerStates
 from logctl.engine.quorum import raft
 from logctl.engine.quorum.election_state import NOBODY, ElectionState
 from logctl.engine.quorum.messages import Vote
@@ -180,30 +176,8 @@ QUORUM: dict[Plant, int] = {
 """Each with the seed from which on it is looked for."""
 
 HARD: tuple[Plant, ...] = (
+    never_fences,
     ignores_broker_epochs,
     ignores_the_epoch_of_a_fetch,
 )
 """Those that take many seeds, if they are found at all: docs/reliability.md."""
-
-
-def shows_its_own_end_as_the_high_watermark(patch: pytest.MonkeyPatch) -> None:
-    """The leader's own disk is enough for acks=all."""
-    patch.setattr(Replica, "flushed", lambda self: self._see(self.log.flushed_end))
-
-
-def forgets_the_window_of_producers_on_replicas(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(producer_snapshot, "REMEMBERED_BATCHES", 1)
-    genuine = ProducerStates.record
-
-    def record(self: ProducerStates, *given: Any) -> None:
-        genuine(self, *given)
-        state = self._states[given[0]]
-        self._states[given[0]] = state._replace(batches=state.batches[-1:])
-
-    patch.setattr(ProducerStates, "record", record)
-
-
-REPLICATION: dict[Plant, int] = {
-    shows_its_own_end_as_the_high_watermark: 0,
-    forgets_the_window_of_producers_on_replicas: 0,
-}

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from logctl.engine.simulation.cluster import Cluster
+from logctl.engine.simulation.machine import Machine
 from logctl.engine.simulation.promises import Broken
 from logctl.engine.simulation.routes import _Host
 from logctl.engine.simulation.session import Session
@@ -47,6 +48,7 @@ class Scene(Cluster):
         super().__init__(1, 3, {**CALM, **settings}, features)
         self.clients = []
         self.resting = True  # nothing happens by chance
+        self._held_back: set[int] = set()
 
     def perform(self, script: Script) -> None:
         """Raises what the script or the simulation finds wrong, with the trace."""
@@ -77,6 +79,19 @@ class Scene(Cluster):
                 self.loop.call_soon(self._go_on, script, self.time(), step)
             else:
                 self.loop.call_later(step, self._go_on, script, self.time(), None)
+
+    # Who is down stays down.
+
+    def hold_back(self, node_id: int) -> None:
+        self._held_back.add(node_id)
+
+    def let_start(self, node_id: int) -> None:
+        self._held_back.discard(node_id)
+        self.machines[node_id].start()
+
+    def _start(self, machine: Machine) -> None:
+        if machine.node_id not in self._held_back:
+            machine.start()
 
     # What a script asks.
 

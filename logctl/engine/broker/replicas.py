@@ -234,7 +234,8 @@ class Replicas:
                 if other is not directory:
                     topic = image.topics.get(place.topic)
                     partition = topic.partitions.get(place.partition) if topic is not None else None
-                    named = partition.directory_of(self._node_id) if partition is not None else None
+                    is_held = partition is not None and self._node_id in partition.replicas
+                    named = partition.directory_of(self._node_id) if partition is not None and is_held else None
                     kept, spare = (directory, other) if named == directory.directory_id else (other, directory)
                     lying[place] = kept
                     self._openings.set_aside(place, spare, f"is in {kept.path} too")
