@@ -105,10 +105,11 @@ def test_the_preferred_replica_is_made_leader(logctl: Logctl, led_by_another: st
 
 @pytest.fixture
 def moving(logctl: Logctl, fresh: Fresh, witness: Witness) -> Iterator[str]:
-    """A topic that a throttle keeps on its way from brokers 1 and 2 to 1, 2 and 3."""
+    """A topic that a throttle keeps on its way from brokers 1 and 2 to 1, 2 and 3: it takes three answers of a leader,
+    and the first is over the limit for long."""
     name = fresh("moving")
     logctl("topic", "create", name, "--replica-assignment", "1:2")
-    logctl("record", "produce", name, stdin="x" * 500_000 + "\n")
+    logctl("record", "produce", name, stdin=("x" * 99_000 + "\n") * 30)
     logctl("config", "set", "--topic", name, "follower.replication.throttled.replicas=*", "-y")
     logctl("config", "set", "--topic", name, "leader.replication.throttled.replicas=*", "-y")
     for flag in ("leader", "follower"):
