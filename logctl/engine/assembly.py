@@ -111,10 +111,10 @@ class Assembly:
 
     @property
     def takes_part(self) -> bool:
-        """There are other nodes, or may come to be: the quorum is not this node's by its settings alone."""
-        metadata = self.metadata
-        may_grow = metadata.voters.are_in_the_log and bool(self.settings.controller_listeners)
-        return may_grow or not metadata.raft.is_alone
+        """There are other nodes, or may come to be: this node's vote is told of, and it has a listener for them."""
+        metadata, settings = self.metadata, self.settings
+        named = metadata.voters.are_in_the_log or bool(settings.voters)
+        return not metadata.raft.is_alone or (named and bool(settings.controller_listeners))
 
     def check_doors(self) -> None:
         """Raises UsageError when the metadata log gives this node a place that its settings do not."""

@@ -47,6 +47,10 @@ from logctl.local import LocalNode
 from logctl.wire.primitives import uuid_text
 
 _LEAVE_S: Final = 5.0
+_NO_DOOR: Final = (
+    "A broker without a vote needs a listener of the name that inter.broker.listener.name has on every node (INTERNAL "
+    "where it is not set)"
+)
 _GC_THRESHOLD: Final = (20_000, 20, 50)
 
 
@@ -148,8 +152,13 @@ class Node:
         """Among other nodes: ready is when the controller has let this broker in."""
         addresses = self._parts.addresses
 
+        unknown: set[int] = set()
+
         def find(node_id: int, lane: str) -> Endpoint | None:
             found = addresses.find(node_id)
+            if found is None and node_id not in unknown:
+                unknown.add(node_id)
+                self._say("peers", f"Nobody has told where node {node_id} is reached by other nodes. {_NO_DOOR}")
             return None if found is None else Endpoint(found.host, found.port)
 
         self._peers = Peers(

@@ -42,13 +42,14 @@ if TYPE_CHECKING:
 
 _AGAIN_MS: Final = 50
 _NOTHING_YET: Final = -1
+_SILENCE_MS: Final = 5_000
 _NOT_UNDERSTOOD: Final = (errors.INVALID_VOTER_KEY, errors.INCONSISTENT_VOTER_SET)
 _DISAGREEMENTS: Final = {
-    errors.INCONSISTENT_CLUSTER_ID: "Node {node_id} belongs to another cluster: it does not take part in this quorum. "
+    errors.INCONSISTENT_CLUSTER_ID: "{who} belongs to another cluster: it does not take part in this quorum. "
     "Compare cluster.id in meta.properties and the addresses of the voters",
-    errors.INCONSISTENT_VOTER_SET: "This node and node {node_id} disagree about who votes: controller.quorum.voters "
+    errors.INCONSISTENT_VOTER_SET: "This node and {who} disagree about who votes: controller.quorum.voters "
     "must be the same on every node",
-    errors.INVALID_VOTER_KEY: "Node {node_id} does not have the directory it votes from: it was formatted anew. Take "
+    errors.INVALID_VOTER_KEY: "{who} does not have the directory it votes from: it was formatted anew. Take "
     "it out of the voters with its old directory id and add it with the new one",
 }
 """What two nodes can be at odds about, for the diary."""
@@ -110,6 +111,7 @@ class QuorumTalk:
         self._stopped = False
         self._next_seed = 0
         self._complained = ""
+        self._lost_since_ms = 0
         self._hopeless = hopeless
 
     # ---- going out ----
@@ -178,6 +180,8 @@ class QuorumTalk:
         """Nothing was said about the log. Who has never followed anybody there has come to the wrong house."""
         self._note_refusal(node_id, code)
         at = self.addresses.find(node_id)
+        if code == NOBODY:
+            self._note_silence()
         if code == errors.INCONSISTENT_CLUSTER_ID and not self._metadata.raft.is_voter and at is not None:
             self._hopeless(
                 f"{at.host}:{at.port} belongs to another cluster than this node, whose directories were formatted "
@@ -185,12 +189,28 @@ class QuorumTalk:
                 "an empty directory with that cluster's id"
             )
 
-    def _note_refusal(self, node_id: int, code: int) -> None:
-        """Who does not belong to this quorum is told of in the diary, once."""
-        sentence = _DISAGREEMENTS.get(code, "").format(node_id=node_id)
+    def _note_silence(self) -> None:
+        """Nobody has been found for a while: say whom this node asks."""
+        now_ms, nobody = self._clock(), self._metadata.leader_id == NOBODY
+        if not nobody or not self._lost_since_ms:
+            self._lost_since_ms = now_ms if nobody else 0
+        elif now_ms - self._lost_since_ms > _SILENCE_MS:
+            found = (self.addresses.find(node_id) for node_id in self.addresses.to_ask())
+            named = dict.fromkeys(f"{at.host}:{at.port}" for at in found if at is not None)
+            self._complain(f"Nobody who knows the leader of the quorum answers at {', '.join(named)}; asking on")
+
+    def _complain(self, sentence: str) -> None:
         if sentence and sentence != self._complained:
             self._complained = sentence
             self._say("quorum", sentence)
+
+    def _note_refusal(self, node_id: int, code: int) -> None:
+        """Who does not belong to this quorum is told of in the diary, once."""
+        who = f"node {node_id}"
+        if node_id < NOBODY and (at := self.addresses.find(node_id)) is not None:
+            who = f"the node at {at.host}:{at.port}"
+        sentence = _DISAGREEMENTS.get(code, "").format(who=who)
+        self._complain(sentence[:1].upper() + sentence[1:])
 
     def _learn(self, response: Any) -> None:
         """Where nodes are that a response speaks of."""
