@@ -20,7 +20,8 @@ it is owed half as many.
 
 A request that is parked (a fetch waiting for data, a change waiting for its commit) mutes the connection: frames behind
 it stay unparsed until it is answered, as Apache does, so answers cannot overtake each other. A peer that does not take
-its answers mutes itself the same way (`stalled`). A muted connection is read once more at most, then not at all.
+its answers mutes itself the same way (`stalled`). A muted connection is read once more at most, then not at all. A node
+that says something while its fetch is parked has learnt of more that it must copy, and does not wait for that one.
 """
 
 from __future__ import annotations
@@ -170,6 +171,8 @@ class Connection:
                 self._receive_into_arena()
             else:
                 self._receive_into_own()
+            if self.parked is not None and self.own is not None and self.peer.is_node:
+                server.broker.waiting.hasten(self.parked, server.now_ms)
         except BlockingIOError:
             pass
         except OSError:

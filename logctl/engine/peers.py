@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 Done = Callable[[Any], None]
 
-_RECEIVE_BYTES: Final = 256 << 10
 _FIRST_PAUSE_S: Final = 0.05
 _LONGEST_PAUSE_S: Final = 1.0
 _KNOCKING: Final = "knock"
@@ -232,17 +231,17 @@ class _Line:
     def _readable(self) -> None:
         assert self._socket is not None
         try:
-            data = self._socket.recv(_RECEIVE_BYTES)
+            count = self._socket.recv_into(self._conversation.room())
         except BlockingIOError:
             return
         except OSError as problem:
             self.fail(problem.strerror or str(problem))
             return
-        if not data:
+        if not count:
             self.fail("hung up")
             return
         try:
-            answers = self._conversation.receive(data)
+            answers = self._conversation.arrived(count)
             told = [self._answered(answer.response) for answer in answers if answer.request.api_key != API_VERSIONS]
             if self._conversation.negotiated:
                 self._pause_s = _FIRST_PAUSE_S

@@ -14,6 +14,7 @@ ends no longer agree, and the conversation is over.
     negotiate() -> bytes        ApiVersions in the newest form we know; called again while `negotiated` is false
     send(request) -> bytes      in the newest version that both ends speak
     receive(data) -> answers    whole ones only, each with the request it belongs to
+    room(), arrived(count)      the same without a copy, for bytes that are received into memory of the conversation's
 
 Negotiation (KIP-35, KIP-511): a broker that does not know our form of ApiVersions answers error 35 in form 0, newer
 ones naming the range they do know. The next `negotiate()` asks within it.
@@ -107,6 +108,73 @@ class FrameBuffer:
         return end
 
 
+class FrameRoom:
+    """Cuts a byte stream into frames where it is received: `room()` is where the next bytes go, `arrived` is told how
+    many came.
+
+    Only the beginning of a frame whose end did not fit is ever moved. The frames lie in memory that is used again as
+    soon as nobody looks at them any more, and not before: memory that is looked at cannot be made smaller.
+    """
+
+    _LEAST_BYTES: Final = 256 << 10
+    _AT_ONCE_BYTES: Final = 4 << 20
+    """What is reserved for an announced frame before as much has come, and what is kept between frames."""
+
+    def __init__(self, limit_bytes: int, who: str) -> None:
+        self._limit = limit_bytes
+        self._who = who
+        self._memory = bytearray(self._LEAST_BYTES)
+        self._begin = 0
+        """Behind the frames that were handed out."""
+        self._end = 0
+
+    def room(self) -> memoryview:
+        """Never empty."""
+        size = self._frame_bytes(self._begin)
+        if self._begin:
+            rest = bytes(memoryview(self._memory)[self._begin : self._end])
+            if not self._is_free(size):
+                self._memory = bytearray(max(size, self._LEAST_BYTES))
+            self._begin, self._end = 0, len(rest)
+            self._memory[: len(rest)] = rest
+        elif size > len(self._memory):
+            larger = bytearray(min(size, max(self._AT_ONCE_BYTES, 2 * self._end)))
+            larger[: self._end] = memoryview(self._memory)[: self._end]
+            self._memory = larger
+        return memoryview(self._memory)[self._end :]
+
+    def _is_free(self, size: int) -> bool:
+        """Whether the memory can hold so much, is not too much, and nobody looks at it."""
+        if not size <= len(self._memory) <= self._AT_ONCE_BYTES:
+            return False
+        try:
+            self._memory.pop()
+        except BufferError:
+            return False
+        self._memory.append(0)
+        return True
+
+    def arrived(self, count: int) -> list[memoryview]:
+        """`count` bytes are in the room; answers the frames now complete, without their lengths. Raises PeerFault."""
+        self._end += count
+        view = memoryview(self._memory)
+        frames = []
+        while (end := self._begin + self._frame_bytes(self._begin)) <= self._end:
+            frames.append(view[self._begin + 4 : end])
+            self._begin = end
+        return frames
+
+    def _frame_bytes(self, position: int) -> int:
+        """Of the frame at `position`, its length included; more than there is while that is not known."""
+        if self._end - position < 4:
+            return 8
+        (length,) = LENGTH.unpack_from(self._memory, position)
+        if not 0 <= length <= self._limit:
+            start = bytes(memoryview(self._memory)[position : position + 4])
+            raise PeerFault(*_impossible_length(start, length, self._limit, self._who))
+        return 4 + int(length)
+
+
 _HTTP: Final = (b"HTTP", b"GET ", b"POST", b"PUT ", b"HEAD", b"DELE", b"OPTI", b"PATC", b"PRI ", b"<htm", b"<!DO")
 _OPENINGS: Final = (
     ("TLS", (b"\x16\x03", b"\x15\x03", b"\x14\x03")),
@@ -166,6 +234,8 @@ class ClientConversation:
         self._software = software
         self._who = who
         self._frames = FrameBuffer(limit_bytes, who)
+        self._room: FrameRoom | None = None
+        self._limit = limit_bytes
         self._unanswered: deque[tuple[int, int, Message]] = deque()
         self._last_number = 0
         self._offered: dict[int, Versions] = {}
@@ -212,6 +282,17 @@ class ClientConversation:
     def receive(self, data: Buffer) -> list[Answer]:
         """Take what arrived; answers what is now complete, in order. Raises PeerFault."""
         return [self._answer(frame) for frame in self._frames.feed(data)]
+
+    def room(self) -> memoryview:
+        """Where to receive, for who gives no bytes to `receive`: see FrameRoom."""
+        if self._room is None:
+            self._room = FrameRoom(self._limit, self._who)
+        return self._room.room()
+
+    def arrived(self, count: int) -> list[Answer]:
+        """So many bytes were received into the room; as `receive`. Records in the answers lie where they came in."""
+        assert self._room is not None
+        return [self._answer(frame) for frame in self._room.arrived(count)]
 
     def _answer(self, frame: memoryview) -> Answer:
         if len(frame) < 4:

@@ -26,6 +26,7 @@ def live(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[LiveServer]
         live.create("orders", partitions=2, min_insync_replicas="2")
         for partition in range(2):
             lead(live, partition)
+            live.run(live.room.replica("orders", partition).wake)
         yield live
 
 

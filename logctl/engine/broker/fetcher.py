@@ -27,6 +27,9 @@ Of thousands of partitions few move, so none is looked at without a reason (`_do
 hands or comes back from a pause. What moves without that, as a log's beginning by retention, is noticed by a look at
 all of them from time to time.
 
+Who begins to follow while a question waits at the leader must not wait for its end: an empty question sent after it
+makes the leader answer the one that waits (`connection.py`), and the next one names the newcomer.
+
 What is on its way when a partition changes hands, or is cut, does not count any more when it arrives: an answer must be
 to the question that would be asked now.
 """
@@ -54,6 +57,8 @@ _MOST_CUTS: Final = 50
 """Logs that one answer cuts: each has to be durable at once. The others are asked for again."""
 _THROTTLED_MS: Final = 100
 _BASE_OFFSET_BYTES: Final = 8
+_ANSWER_BYTES: Final = 3 << 20
+"""More is not asked for at once, so that answers come into the same memory again and again (`FrameRoom`)."""
 
 Key = tuple[bytes, int]
 
@@ -152,6 +157,7 @@ class Fetcher:
         self._session_id = 0
         self._session_epoch = 0
         self._on_its_way: object | None = None
+        self._newcomers = self._hastened = False
         self._unflushed: dict[Replica, None] = {}
         self._cut: list[Replica] = []
         """Those that the present answer has cut."""
@@ -172,6 +178,7 @@ class Fetcher:
         self._paused.pop(key, None)
         self._gone.pop(key, None)
         self._doubtful[key] = copied
+        self._newcomers = True
 
     def remove(self, replica: Replica) -> None:
         key = replica.topic_id, replica.partition
@@ -185,7 +192,10 @@ class Fetcher:
 
     def advance(self, now_ms: int) -> None:
         """Ask, when nothing is on its way and all that came is on disk."""
-        if self._on_its_way is not None or now_ms < self._resume_ms or not self._copied:
+        if self._on_its_way is not None:
+            self._hasten()
+            return
+        if now_ms < self._resume_ms or not self._copied:
             return
         self._unflushed = {one: None for one in self._unflushed if one.own_end < one.log.end_offset and not one.fenced}
         if self._unflushed:
@@ -194,6 +204,13 @@ class Fetcher:
         questions = self._questions(now_ms)
         if not self._unflushed and (questions or self._session_id):
             self._ask(questions)
+
+    def _hasten(self) -> None:
+        if self._newcomers and not self._hastened:
+            self._hastened = True
+            who = ReplicaState(replica_id=self._node.node_id, replica_epoch=self._node.broker_epoch())
+            nothing = FetchRequest(replica_state=who, max_wait_ms=0, session_epoch=-1)
+            self._node.ask(self.leader_id, nothing, lambda response: None)
 
     def _doubt(self, now_ms: int) -> None:
         """Whose pause is over; from time to time everybody, and whenever there is no session."""
@@ -254,7 +271,7 @@ class Fetcher:
             replica_state=ReplicaState(replica_id=self._node.node_id, replica_epoch=self._node.broker_epoch()),
             max_wait_ms=pace.wait_max_ms,
             min_bytes=pace.min_bytes,
-            max_bytes=pace.max_bytes,
+            max_bytes=min(pace.max_bytes, _ANSWER_BYTES),
             session_id=self._session_id,
             session_epoch=self._session_epoch,
             topics=[self._topic(topic_id, several, changed) for topic_id, several in _by_topic(changed).items()],
@@ -263,6 +280,7 @@ class Fetcher:
                 for topic_id, several in _by_topic(dict.fromkeys(forgotten)).items()
             ],
         )
+        self._newcomers = self._hastened = False
         self._on_its_way = mark = object()
         self._node.ask(self.leader_id, request, lambda response: self._told(mark, response))
 
@@ -349,7 +367,7 @@ class Fetcher:
         else:
             copied.go_on()
             if told.records:
-                self._copy(replica, memoryview(bytearray(told.records)), now_ms)
+                self._copy(replica, told.records, now_ms)
             replica.leader_told(told.high_watermark)
             if replica.outline is not None and told.log_start_offset <= replica.outline.start_offset:
                 return
@@ -360,6 +378,8 @@ class Fetcher:
     def _copy(self, replica: Replica, batches: memoryview, now_ms: int) -> None:
         if self._node.throttle.names(replica.topic, replica.partition):
             self._node.throttle.record(len(batches), now_ms)
+        if batches.readonly:  # they are stamped where they lie
+            batches = memoryview(bytearray(batches))
         log, begins = replica.log, int.from_bytes(batches[:_BASE_OFFSET_BYTES], "big")
         if begins < log.end_offset == log.start_offset:
             # The leader's log begins within a batch.

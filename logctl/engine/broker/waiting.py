@@ -57,6 +57,9 @@ class Parked(Watcher):
 
     __slots__ = ("deadline_ms", "done", "places", "request")
 
+    may_be_hastened = False
+    """Whether it is harmless to give up before the deadline."""
+
     def __init__(self, request: Request[Any], places: Iterable[Place], deadline_ms: int) -> None:
         self.request = request
         self.places = tuple(places)
@@ -148,6 +151,12 @@ class Waiting:
         parked = self._by_request.get(request)
         if parked is not None:
             self._release(parked)
+
+    def hasten(self, request: Request[Any], now_ms: int) -> None:
+        """Whoever asked this asks something else now, and would rather have this answered with what there is."""
+        parked = self._by_request.get(request)
+        if parked is not None and parked.may_be_hastened:
+            self._give_up(parked, now_ms)
 
     def next_deadline_ms(self) -> int | None:
         """The earliest deadline of a request still waiting, or None. With promises it may be too early."""

@@ -300,10 +300,6 @@ class CallingEnd(SocketEnd):
     def getsockopt(self, level: int, option: int) -> int:
         return self._problem or 0
 
-    def recv(self, limit: int) -> bytes:
-        buffer = bytearray(min(limit, max(len(self._arrived), 1)))
-        return bytes(buffer[: self.recv_into(memoryview(buffer))])
-
     def send(self, data: bytes | bytearray) -> int:
         if self._ended or self._closed:
             raise BrokenPipeError(errno.EPIPE, "Broken pipe")

@@ -316,6 +316,8 @@ class ParkedFetch(Parked):
 
     __slots__ = ("_fetching",)
 
+    may_be_hastened = True
+
     def __init__(self, fetching: Fetching, deadline_ms: int) -> None:
         super().__init__(fetching.request, fetching.replicas, deadline_ms)
         self._fetching = fetching
