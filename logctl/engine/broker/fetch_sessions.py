@@ -99,6 +99,11 @@ class Wanted(Watcher):
         if self.session is not None:
             self.session.disturb(self, waiting)
 
+    def marked(self, waiting: Waiting, now_ms: int) -> None:
+        """A watermark is told with what comes next; another node is not answered for its sake."""
+        if self.session is not None:
+            self.session.wake(self)
+
 
 Read = tuple[Wanted, "PartitionData"]
 
@@ -144,7 +149,7 @@ class Session:
                 known.asked = one.asked
                 if one.asked.high_watermark != _NOT_SAID:
                     known.high_watermark = one.asked.high_watermark
-            self._wake(known)
+            self.wake(known)
         for key in _forgotten(body):
             known = self.wanted.pop(key, None)
             if known is not None:
@@ -158,7 +163,7 @@ class Session:
         if now_ms - self.read_all_ms >= _READ_ALL_MS or broker_epoch != self.broker_epoch:
             self.read_all_ms, self.broker_epoch = now_ms, broker_epoch
             for one in self.wanted.values():
-                self._wake(one)
+                self.wake(one)
 
     def rest(self, one: Wanted) -> None:
         """There is nothing to tell of it until its replica moves."""
@@ -166,11 +171,12 @@ class Session:
 
     def disturb(self, one: Wanted, waiting: Waiting) -> None:
         """Its replica has moved."""
-        self._wake(one)
+        self.wake(one)
         if self.parked is not None and not self.parked.done:
             waiting.look_at(self.parked)
 
-    def _wake(self, one: Wanted) -> None:
+    def wake(self, one: Wanted) -> None:
+        """It is to be read again."""
         key = one.key
         if key not in self.restless:
             self.restless[key] = one

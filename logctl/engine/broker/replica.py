@@ -384,7 +384,7 @@ class Replica(Place):
             end = min(end, self.told_mark)
         if end > self.high_watermark:
             self.high_watermark = end
-            self._waiting.stir(self)
+            self._waiting.mark(self)
             if self._promises:
                 self._keep_promises()
 

@@ -31,6 +31,10 @@ class Watcher:
     def stirred(self, waiting: Waiting, now_ms: int) -> None:
         raise NotImplementedError
 
+    def marked(self, waiting: Waiting, now_ms: int) -> None:
+        """The high watermark has moved, and nothing else."""
+        self.stirred(waiting, now_ms)
+
 
 class Place:
     """Something that can be watched. `watchers` is None while nobody does, which is nearly always."""
@@ -94,6 +98,7 @@ class Waiting:
         self._order = count()
         self._by_request: dict[Request[Any], Parked] = {}
         self._stirred: dict[Watcher, None] = {}
+        self._marked: dict[Watcher, None] = {}
 
     def __len__(self) -> int:
         return len(self._by_request)
@@ -110,6 +115,11 @@ class Waiting:
         if place.watchers is not None:
             self._stirred.update(place.watchers)
 
+    def mark(self, place: Place) -> None:
+        """The high watermark of `place` has moved."""
+        if place.watchers is not None:
+            self._marked.update(place.watchers)
+
     def owe(self, promises: Promises, deadline_ms: int) -> None:
         """There are open promises, one of them until `deadline_ms`."""
         self._owing[promises] = None
@@ -121,10 +131,14 @@ class Waiting:
 
     def settle(self, now_ms: int) -> None:
         """Try every stirred request once."""
-        while self._stirred:
+        while self._stirred or self._marked:
             stirred, self._stirred = self._stirred, {}
+            marked, self._marked = self._marked, {}
             for watcher in stirred:
                 watcher.stirred(self, now_ms)
+            for watcher in marked:
+                if watcher not in stirred:
+                    watcher.marked(self, now_ms)
 
     def expire(self, now_ms: int) -> None:
         """Make everything give up whose deadline has come."""
