@@ -326,11 +326,13 @@ def controller_rules(settings: Settings, cluster_id: str) -> Rules:
 
 def copying_pace(settings: Settings) -> Pace:
     """What the settings say about following."""
+    usual = Pace()
+    of_one = "replica.fetch.max.bytes"
     return Pace(
         wait_max_ms=settings.integer("replica.fetch.wait.max.ms"),
         min_bytes=settings.integer("replica.fetch.min.bytes"),
         max_bytes=settings.integer("replica.fetch.response.max.bytes"),
-        partition_max_bytes=settings.integer("replica.fetch.max.bytes"),
+        partition_max_bytes=settings.integer(of_one) if of_one in settings.given else usual.partition_max_bytes,
         longest_pause_ms=settings.integer("replica.fetch.backoff.ms"),
     )
 

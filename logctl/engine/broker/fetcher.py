@@ -64,12 +64,13 @@ Key = tuple[bytes, int]
 
 
 class Pace(NamedTuple):
-    """How much is asked for, and how long is waited (ms)."""
+    """How much is asked for, and how long is waited (ms). Of one partition more is asked for than Apache does: where a
+    flush lies between two questions, each should be worth it."""
 
     wait_max_ms: int = 500
     min_bytes: int = 1
     max_bytes: int = 10 << 20
-    partition_max_bytes: int = 1 << 20
+    partition_max_bytes: int = _ANSWER_BYTES
     longest_pause_ms: int = 1000
 
 
