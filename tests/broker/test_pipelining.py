@@ -144,6 +144,19 @@ def test_a_new_leader_ends_all_that_waits_and_the_connection_goes_on(live: LiveS
     assert offsets(client, 1) == [(52, 0)]
 
 
+def test_who_waits_for_a_topic_that_is_deleted_is_told_so_though_nobody_knows_its_id_any_more(live: LiveServer) -> None:
+    client, topic = live.connect(), live.room.metadata.image.topics["orders"]
+    request = produce(0)
+    request.topic_data[0].topic_id = topic.topic_id
+    for _ in range(3):
+        client.send(request, 13)
+    wait_until(lambda: end(live) == 3, "the batches to be appended")
+    live.run(lambda: live.room.delete("orders"))
+    live.run(live.server.tick_soon)
+    gone = -errors.UNKNOWN_TOPIC_OR_PARTITION
+    assert offsets(client, 3) == [(1, gone), (2, gone), (3, gone)]
+
+
 def test_what_waited_is_not_kept_by_leading_again(live: LiveServer) -> None:
     client = live.connect()
     send(live, client, 0)

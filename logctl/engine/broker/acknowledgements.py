@@ -106,7 +106,7 @@ class AfterCopies:
 
     owed: Owed
     only: Replica | None
-    refuse: Callable[[int, WireError], bytes]
+    refuse: Callable[[int, WireError], bytes] | None
 
 
 class Promises:

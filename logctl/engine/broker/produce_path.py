@@ -98,7 +98,7 @@ class Entry:
 class OwedAnswer(Owed):
     """What stands in place of an answer until others have the batch: its own only promise."""
 
-    __slots__ = ("_answer", "_correlation_id", "_entry", "last_offset")
+    __slots__ = ("_answer", "_correlation_id", "_entry", "_error", "last_offset")
 
     def __init__(self, entry: Entry, correlation_id: int, answer: bytes, last_offset: int, deadline_ms: int) -> None:
         self.whose = None
@@ -108,16 +108,18 @@ class OwedAnswer(Owed):
         self._answer = answer
         self._entry = entry
         self._correlation_id = correlation_id
+        self._error: WireError | None = None
 
     def decide(self, error: WireError | None) -> OwedAnswer:
-        if error is not None:
-            assert self._entry.refuse is not None
-            self._answer = self._entry.refuse(self._correlation_id, error)
+        self._error = error
         self.decided = True
         return self
 
     def parts(self) -> list[Any]:
-        return [self._answer]
+        if self._error is None:
+            return [self._answer]
+        assert self._entry.refuse is not None
+        return [self._entry.refuse(self._correlation_id, self._error)]
 
 
 @lru_cache

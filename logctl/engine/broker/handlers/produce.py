@@ -118,19 +118,20 @@ def _owe(
         for number, outcome in enumerate(several)
         if outcome.replica is not None
     ])
-    return AfterCopies(owed, _only([one for _, several in outcomes for one in several]), _refuse(broker, request))
+    only = _only([one for _, several in outcomes for one in several])
+    return AfterCopies(owed, only, None if only is None else _refuse(broker, request))
 
 
 def _refuse(broker: Broker, request: Request[ProduceRequest]) -> Callable[[int, WireError], bytes]:
     """How requests like this one, with one batch each, are answered when it turns out later that it failed."""
     topic, data = request.body.topic_data[0], request.body.topic_data[0].partition_data[0]
+    name = topic_name(broker.metadata.image, topic.name, topic.topic_id)  # now: it may be deleted when that is asked
     index, place = data.index, TopicProduceData(topic.name, topic.topic_id)
     like: Request[Any] = Request(
         request.api_key, request.version, 0, request.client_id, None, request.peer, request.received_ms
     )  # without the batch, which lies in a buffer that is used again
 
     def refuse(correlation_id: int, error: WireError) -> bytes:
-        name = topic_name(broker.metadata.image, place.name, place.topic_id)
         answer = _with_leader(broker, like, name, _failed(index, error))
         response = _response(broker, like, [(place, [answer])])
         return b"".join(answer_parts(replace(like, correlation_id=correlation_id), response))
