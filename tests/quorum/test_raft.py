@@ -252,6 +252,107 @@ def test_a_voter_that_missed_the_announcement_is_told_again() -> None:
     assert quorum.nodes[3].leader_id == 1
 
 
+# ---- who votes, and who does not ----
+
+
+def with_a_guest() -> Quorum:
+    """Three voters, led by node 1, and node 4 without a vote, which has been told of it."""
+    quorum = Quorum(3, guests=1)
+    quorum.pass_time(1_500)
+    quorum.nodes[4].told(1, 1, quorum.now_ms)
+    quorum.collect(4)
+    quorum.pass_time(500)
+    quorum.told()
+    return quorum
+
+
+def test_an_observer_follows_whom_it_is_told_of_and_counts_for_nothing() -> None:
+    quorum = with_a_guest()
+    assert quorum.nodes[4].leader_id == 1
+    quorum.cut = {(1, 2), (2, 1), (1, 3), (3, 1)}
+    quorum.logs[1].epochs += [1]
+    quorum.nodes[1].flushed()
+    quorum.pass_time(1_000)
+    assert quorum.nodes[1].high_watermark == 1, "the observer has it, and no voter but the leader"
+    assert quorum.logs[4].end_offset == 2
+    quorum.pass_time(3_000)
+    assert "node 1 resigns epoch 1: 2 of 3 voters have not fetched for 3000 ms" in quorum.told()
+
+
+def test_an_observer_that_loses_sight_of_the_leader_does_not_stand() -> None:
+    quorum = with_a_guest()
+    quorum.isolate(4)
+    quorum.pass_time(20_000)
+    assert quorum.told() == "node 4 does not hear of a leader after epoch 1"
+    assert isinstance(quorum.nodes[4].role, Unattached)
+    quorum.heal()
+    quorum.nodes[4].told(-1, 1, quorum.now_ms)
+    assert quorum.nodes[4].leader_id == -1, "who was asked does not know either"
+    quorum.nodes[4].told(1, 1, quorum.now_ms)
+    assert quorum.nodes[4].leader_id == 1
+
+
+def test_a_new_voter_counts_from_the_record_on() -> None:
+    quorum = with_a_guest()
+    quorum.change(1, 2, 3, 4)
+    assert quorum.nodes[1].high_watermark == 1, "three of four are needed"
+    quorum.fetch(4)
+    quorum.fetch(4)
+    assert quorum.nodes[1].high_watermark == 1
+    quorum.fetch(2)
+    quorum.fetch(2)
+    assert quorum.nodes[1].high_watermark == 2
+    assert quorum.nodes[4].is_voter
+
+
+def test_who_does_not_know_yet_that_it_votes_gives_its_vote_all_the_same() -> None:
+    """Four votes stand in the logs of 1 and 2; then 1 dies. Three are needed, and 3 has not heard of the fourth."""
+    quorum = with_a_guest()
+    quorum.cut = {(1, 3), (3, 1), (1, 4), (4, 1)}
+    quorum.change(1, 2, 3, 4)
+    quorum.fetch(2)
+    quorum.fetch(2)
+    quorum.crash(1)
+    assert not quorum.nodes[4].is_voter
+    quorum.pass_time(8_000)
+    assert quorum.leader == 2
+    assert "4 -> 2 yes, epoch 2" not in quorum.told(), "fixed voters are known by id alone, and 2 is one of them"
+    assert quorum.nodes[4].is_voter
+
+
+def test_a_leader_without_a_vote_leads_until_that_is_committed() -> None:
+    quorum = with_a_guest()
+    quorum.change(2, 3)
+    leader = quorum.nodes[1]
+    assert leader.is_leader
+    assert leader.high_watermark == 1, "its own disk does not count"
+    for voter in (2, 3, 2, 3):
+        quorum.fetch(voter)
+    assert leader.high_watermark == 2
+    leader.resign(quorum.now_ms)
+    quorum.collect(1)
+    quorum.told()
+    quorum.deliver()
+    assert "node 2 leads epoch 2 from offset 2" in quorum.told()
+    quorum.pass_time(10_000)
+    assert quorum.leader == 2
+    assert (leader.epoch, leader.leader_id) == (1, -1), "it does not stand any more"
+    leader.told(2, 2, quorum.now_ms)
+    assert leader.leader_id == 2, "whom it asked has told it"
+
+
+def test_votes_of_those_who_are_not_in_the_set_do_not_count() -> None:
+    quorum = with_a_guest()
+    node = quorum.nodes[2]
+    quorum.crash(1)
+    quorum.crash(3)
+    quorum.now_ms += 5_000
+    node.tick(quorum.now_ms)
+    quorum.collect(2)
+    node.step(Envelope(4, 2, VoteAnswer(1, -1, granted=True, pre_vote=True)), quorum.now_ms)
+    assert node.epoch == 1, "it would be elected by itself and a guest: that is no majority"
+
+
 @pytest.mark.parametrize("seed", range(25))
 def test_whatever_happens_there_is_one_leader_per_epoch_and_nothing_committed_is_lost(seed: int) -> None:
     """Crashes, cuts and healing at random. The harness asserts at every step; here somebody leads in the end."""

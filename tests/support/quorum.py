@@ -2,6 +2,8 @@
 
 Logs are toys: the list of the epochs in which their records were written, on disk as soon as they are appended.
 Copying them is done here (`fetch`), as the owners of the log do it: a diverging end is cut, then the rest is copied.
+Who votes is kept beside the logs: `change` writes a new set into the leader's, and `fetch` carries it to whoever copies
+it. `guests` sit at the table without a vote.
 """
 
 from __future__ import annotations
@@ -37,8 +39,13 @@ class ToyLog:
 class Quorum:
     """`transcript` holds one line per thing that happened."""
 
-    def __init__(self, size: int = 3, logs: dict[int, list[int]] | None = None, seed: int | None = None) -> None:
-        self.voters = tuple(range(1, size + 1))
+    def __init__(
+        self, size: int = 3, logs: dict[int, list[int]] | None = None, seed: int | None = None, guests: int = 0
+    ) -> None:
+        self.first = VoterSet.of_ids(range(1, size + 1))
+        self.voters = tuple(range(1, size + guests + 1))
+        """Everybody at the table."""
+        self.sets: dict[int, list[tuple[int, VoterSet]]] = {node_id: [] for node_id in self.voters}
         self.now_ms = 0
         self.transcript: list[str] = []
         self.wire: deque[Envelope] = deque()
@@ -62,10 +69,24 @@ class Quorum:
             return self.random.randrange(limit) if self.random else self._jitter(voter) % limit
 
         self.down.discard(voter)
-        voters = VoterSet.of_ids(self.voters)
-        self.nodes[voter] = RaftNode(voter, voters, self.logs[voter], self.saved[voter], jitter, TIMING)
+        self.nodes[voter] = RaftNode(voter, self.set_of(voter), self.logs[voter], self.saved[voter], jitter, TIMING)
         self.nodes[voter].start(self.now_ms)
         self.collect(voter)
+
+    def set_of(self, voter: int) -> VoterSet:
+        """The newest in that node's log."""
+        return self.sets[voter][-1][1] if self.sets[voter] else self.first
+
+    def change(self, *voters: int) -> None:
+        """The leader writes a new set."""
+        leader = self.leader
+        assert leader is not None
+        log, node = self.logs[leader], self.nodes[leader]
+        self.sets[leader].append((log.end_offset, VoterSet.of_ids(voters)))
+        log.epochs.append(node.epoch)
+        node.voters_changed(self.set_of(leader), self.now_ms)
+        node.flushed()
+        self.collect(leader)
 
     def crash(self, voter: int) -> None:
         self.down.add(voter)
@@ -141,6 +162,10 @@ class Quorum:
         self.nodes[leader].follower_fetched(voter, len(mine), self.now_ms)
         self.collect(leader)
         mine += theirs[agreed:]
+        kept = [one for one in self.sets[voter] if one[0] < agreed]
+        self.sets[voter] = kept + [one for one in self.sets[leader] if one[0] >= agreed]
+        if self.set_of(voter) != node.voter_set:
+            node.voters_changed(self.set_of(voter), self.now_ms)
         node.fetched(leader, self.nodes[leader].high_watermark or 0, self.now_ms)
         self.collect(voter)
         return True

@@ -446,13 +446,16 @@ class RaftNode:
             self.role.progress[source].heard = True
 
     def _succeed(self, source: int, end: EndEpoch, now_ms: int) -> None:
-        """Sooner the longer the own log: first place at once, the others after a while that grows with their place."""
+        """Sooner the longer the own log: first place at once, the others after a while that grows with their place.
+        Until then they help whoever stands: the leader is known to be gone."""
         if end.epoch != self.epoch or self.leader_id != source or self.node_id not in end.successors:
             return
         place = end.successors.index(self.node_id)
         if place == 0:
             self._ask_first(now_ms)
         else:
+            if isinstance(self.role, Follower):
+                self.role.has_fetched = False
             wait = place * self.timing.election_backoff_max_ms // len(end.successors)
             self.role.deadline_ms = min(self.role.deadline_ms, now_ms + 1 + wait + self._jitter(50))
 
