@@ -1,4 +1,4 @@
-"""How long planted bugs take to be found (`python tests/bench/planted.py [NAME ...]`): rows of docs/reliability.md.
+"""How long planted bugs take to be found: `python tests/bench/planted.py [NAME ...]`, rows of docs/reliability.md.
 
 Every bug is looked for in a process of its own, seed after seed from 0 on, until a promise is broken or its time is up.
 """

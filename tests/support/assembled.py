@@ -56,7 +56,13 @@ class Assembled:
         return next(self._ids).to_bytes(16)
 
     def _open(self) -> None:
-        self.parts = Assembly(
+        self.parts = self.assemble()
+        self.parts.open([Listener("PLAINTEXT", "PLAINTEXT", "127.0.0.1", PORT)])
+        self.broker = self.parts.broker
+
+    def assemble(self) -> Assembly:
+        """The parts of another life, not opened yet."""
+        return Assembly(
             self.settings,
             self._disk,
             self._paths,
@@ -65,8 +71,6 @@ class Assembled:
             new_uuid=self._new_uuid,
             clock=lambda: self.now_ms,
         )
-        self.parts.open([Listener("PLAINTEXT", "PLAINTEXT", "127.0.0.1", PORT)])
-        self.broker = self.parts.broker
 
     def restart(self) -> None:
         self.parts.close()

@@ -1,6 +1,7 @@
 """Bugs planted into the nodes of a cluster, to see that the simulation finds them. They live in tests alone.
 
-They break what voters and brokers promise each other about metadata; `planted_in_replicas.py` has what replicas promise.
+They break what voters and brokers promise each other about metadata; what replicas promise is in
+`planted_in_replicas.py`.
 """
 
 from __future__ import annotations

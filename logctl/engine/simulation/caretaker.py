@@ -119,11 +119,16 @@ class Caretaker(Client):
         offset = self.random.randint(0, shown)
         cut_at_most = self.world.promises.cut_at_most
         cut_at_most[partition] = max(offset, cut_at_most.get(partition, 0))
-        told = self._told(
-            "deleted", f"{topic.name}-{number} below {offset}", lambda response: _codes_of_deletion(response)
-        )
+        told = self._told("deleted", f"{topic.name}-{number} below {offset}", _codes_of_deletion)
+
+        def answered(response: Any) -> None:
+            if not any(_codes_of_deletion(response)):
+                cut_at_least = self.world.promises.cut_at_least
+                cut_at_least[partition] = max(offset, cut_at_least.get(partition, 0))
+            told(response)
+
         wanted = DeleteRecordsTopic(topic.name, [DeleteRecordsPartition(number, offset)])
-        self.session.ask_leader(partition, DeleteRecordsRequest(topics=[wanted], timeout_ms=2000), 2, told)
+        self.session.ask_leader(partition, DeleteRecordsRequest(topics=[wanted], timeout_ms=2000), 2, answered)
 
 
 def _codes_of_deletion(response: Any) -> list[int]:

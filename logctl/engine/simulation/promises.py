@@ -9,7 +9,7 @@ Names of the invariants stand in the sentences of `Broken`:
   sent;
 - *metadata*: topics, their ids, partitions and configs are as acknowledged; what was deleted stays deleted;
 - *ids*: no producer id and no topic id is handed out twice;
-- *deleted*: nothing is deleted but what somebody wanted deleted;
+- *deleted*: nothing is deleted but what somebody wanted deleted, and what was deleted does not come back;
 - *commits*: the committed offset of a group never moves back, nor to what nobody committed.
 
 An operation whose answer never came may have happened or not: the next restart tells, and from then on it is certain.
@@ -87,6 +87,8 @@ class Promises:
         self.attempted: dict[tuple[str, int], int] = {}
         self.cut_at_most: dict[Partition, int] = {}
         """The highest offset below which somebody wanted records deleted."""
+        self.cut_at_least: dict[Partition, int] = {}
+        """The highest offset below which somebody was told that records are deleted."""
         self.history: list[Sent | Seen] = []
 
     # What clients hear.
@@ -233,6 +235,8 @@ class Promises:
         ensure(not strangers, f"known: {name} holds {strangers}, which nobody sent")
         if self.is_lossy(partition):
             return
+        gone = self.cut_at_least.get(partition, 0)
+        ensure(start >= gone, f"deleted: {name} begins at {start}, though what lies below {gone} was deleted")
         found = dict(records)
         for invariant, ledger in (
             ("acknowledged", self.acknowledged),
