@@ -7,7 +7,7 @@ each other only through what they are given here. `node.py` puts a server around
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePath
 
@@ -204,15 +204,19 @@ class Assembly:
             is_ready=lambda: self.replicas.losses.are_known(metadata.image),
         )
 
-    def _open_logs(self) -> None:
-        """All that was decided before this broker registered is known: take up what it gives to this node."""
+    def _open_logs(self) -> Iterator[None]:
+        """All that was decided before this broker registered is known: take up what it gives to this node, a portion at
+        a time, and then what was decided meanwhile."""
         metadata = self.metadata
-        self._take_dynamic_settings(metadata.image)
-        self.replicas.start(metadata.image, self._clock())
+        image, applied_offset = metadata.image, metadata.applied_offset
+        self._take_dynamic_settings(image)
+        yield from self.replicas.starting(image, self._clock())
         if self.broker.life is not None:
             self.broker.copy_replicas(copying_pace(self.settings))
-        self.broker.groups.start(metadata.image, metadata.applied_offset, self._clock())
+        self.broker.groups.start(image, applied_offset, self._clock())
         metadata.listeners.append(self._image_changed)
+        if metadata.image is not image:
+            self._image_changed(image, metadata.image, None)
 
     def open(self, advertised: Sequence[Listener]) -> None:
         """Take office, register under these addresses, open the logs. Raises LogctlError when that cannot be."""
@@ -225,7 +229,8 @@ class Assembly:
         metadata.flush()
         self.appends.dirty.discard(metadata.log)
         self.appends.owners[metadata.log] = metadata.on_flushed
-        self._open_logs()
+        for _ in self._open_logs():
+            pass
 
     def close(self) -> None:
         """Close everything in order. What fails is said, and recovered at the next start."""
@@ -280,7 +285,7 @@ class Assembly:
         """A fresh id for a fetch session: positive, and not to be guessed."""
         return int.from_bytes(self._new_uuid()[:4]) & 0x7FFFFFFF or 1
 
-    def _image_changed(self, old: Image, new: Image, records: list[object]) -> None:
+    def _image_changed(self, old: Image, new: Image, records: list[object] | None) -> None:
         self.tell_notes()
         delta, now_ms = difference(old, new, records), self._clock()
         if any(kind == ResourceType.BROKER for kind, _ in delta.configs):

@@ -55,6 +55,34 @@ def test_checkpoints_are_written_while_the_node_runs(node: Assembled) -> None:
     assert "orders 0 1\n" in (node.log_dir / "recovery-point-offset-checkpoint").read_text()
 
 
+def test_before_the_logs_are_taken_up_nothing_is_noted_of_them(node: Assembled) -> None:
+    """Neither while the node waits for others, nor by a stop meanwhile: what a crash left is recovered another time."""
+    produce(node, b"a")
+    node.pass_time(60_000)
+    node.pass_time(60_000)
+    noted = node.log_dir / "recovery-point-offset-checkpoint"
+    before = noted.read_text()
+    produce(node, b"b")
+    parts = node.assemble()
+    taking_up = parts.replicas.starting(node.broker.image, node.now_ms)
+    next(taking_up)
+    parts.replicas.tick(node.now_ms + 3_600_000)
+    assert parts.replicas.next_deadline_ms() is None
+    parts.close()
+    assert noted.read_text() == before
+    assert not (node.log_dir / ".kafka_cleanshutdown").exists()
+    node.crash()
+    assert end(node) == 2
+
+
+def test_a_directory_left_in_order_stays_so_when_its_logs_were_not_taken_up(node: Assembled) -> None:
+    produce(node, b"a")
+    node.parts.close()
+    node.assemble().close()
+    assert (node.log_dir / ".kafka_cleanshutdown").exists()
+    assert "orders 0 1\n" in (node.log_dir / "recovery-point-offset-checkpoint").read_text()
+
+
 def test_old_segments_go_when_their_time_has_come(tmp_path: Path) -> None:
     node = Assembled(tmp_path, {"log.retention.check.interval.ms": "1000"})
     create(node, "orders", 1, retention_ms="60000", segment_ms="1000", file_delete_delay_ms="0")

@@ -85,6 +85,25 @@ def test_after_an_orderly_stop_a_log_with_nothing_new_is_not_opened() -> None:
     room.heal()
 
 
+def test_after_an_orderly_stop_a_log_is_led_again_without_being_opened() -> None:
+    room = calm()
+    room.produce(1)
+    settle(room, 1_000)
+    _stop(room, 1)
+    settle(room, 1_000)
+    room.register(1)
+    room.unfence(1)
+    settle(room, 2_000)
+    room._decide(leader=1)
+    settle(room, 2_000)
+    assert sorted(room.partition.isr) == [1, 2, 3]
+    assert not room.nodes[1].replica.awake
+    room.produce(1)
+    settle(room, 500)
+    assert len(room.acknowledged) == 2
+    room.heal()
+
+
 def test_after_an_orderly_stop_a_log_that_parts_from_the_leaders_is_opened_and_cut() -> None:
     room = calm()
     room.cut = {(1, 2), (2, 1), (1, 3), (3, 1)}

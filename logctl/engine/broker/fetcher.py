@@ -405,8 +405,8 @@ class Fetcher:
                 f"was acknowledged: node {self.leader_id} leads without it (an unclean election, or a fault)"
             )
         replica.cut(offset)
-        self._cut.append(replica)
         if offset < end:
+            self._cut.append(replica)
             name = f"{replica.topic}-{replica.partition}"
             self._node.say(f"{name} is cut from offset {end} to {offset}, where the log of node {self.leader_id} parts")
 

@@ -17,7 +17,7 @@ log.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -49,9 +49,9 @@ class Stage(Enum):
 
 
 class Life:
-    """`open_logs` is called once, when all that was decided before the registration is known; `let_in` each time the
-    controller lets the broker in; `hopeless` with a sentence when it never will. It does not ask to be let in before
-    `is_ready()`."""
+    """`open_logs` is called once, and gone through to its end, when all that was decided before the registration is
+    known; `let_in` each time the controller lets the broker in; `hopeless` with a sentence when it never will. It does
+    not ask to be let in before `is_ready()`."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Life:
         *,
         heartbeat_ms: int,
         clock: Callable[[], int],
-        open_logs: Callable[[], None],
+        open_logs: Callable[[], Iterator[None]],
         let_in: Callable[[], None],
         hopeless: Callable[[str], None],
         say: Callable[[str, str], None],
@@ -84,7 +84,7 @@ class Life:
         self._cordoned_dirs = cordoned_dirs
         self._is_ready = is_ready
         self._has_a_twin = False
-        self._logs_are_open = False
+        self._opening: Iterator[None] | None = None
         self._asking = False
         self._due_ms = 0
         self._heard_ms = 0
@@ -108,7 +108,9 @@ class Life:
             self._ask(self._heartbeat(), self._heard)
 
     def next_deadline_ms(self) -> int | None:
-        return None if self._asking or self.stage in (Stage.CATCHING_UP, Stage.GONE) else self._due_ms
+        if self.stage is Stage.CATCHING_UP:
+            return None if self._opening is None else 0
+        return None if self._asking or self.stage is Stage.GONE else self._due_ms
 
     def _nobody_listens(self, now_ms: int) -> bool:
         return self.stage is Stage.LEAVING and now_ms - self._heard_ms >= _LEAVE_UNHEARD_MS
@@ -167,9 +169,11 @@ class Life:
             )
 
     def _caught_up(self) -> None:
-        if not self._logs_are_open:
-            self._logs_are_open = True
-            self._open_logs()
+        """The logs are opened a portion at a time: meanwhile this node goes on voting."""
+        if self._opening is None:
+            self._opening = self._open_logs()
+        for _ in self._opening:
+            return
         self.stage = Stage.FENCED
         self._due_ms = 0
 

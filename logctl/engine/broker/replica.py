@@ -373,6 +373,14 @@ class Replica(Place):
             return False
         return not offset or last_epoch == outline.last_epoch
 
+    def has_less_for(self, offset: int, last_epoch: int) -> bool:
+        """Whether it is known in the same way that the follower knows a leader epoch in which nothing was written here:
+        the logs part at the end of both."""
+        outline = self.outline
+        if outline is None or offset != outline.end_offset:
+            return False
+        return 0 <= outline.last_epoch < last_epoch < self.leader_epoch
+
     def _advance(self) -> None:
         """Some member has more than before, or fewer count: look how far all of them are."""
         end = self.log.flushed_end if self.durable else self.log.written_end

@@ -6,7 +6,8 @@ change and does what it means here: new partitions get a log, deleted ones are r
 Logs are opened late (`openings.py`).
 
 `tick` does the housekeeping: folders for new logs, retention, checkpoints, removals. What there may be thousands of is
-done in portions, with requests served in between.
+done in portions, with requests served in between; the start as well (`starting`). Until that is over nothing is known
+of the logs that were not taken up: nothing is noted, and a stop leaves the directories as it found them.
 
 A folder that lies in a directory but belongs to no partition of the image is not understood, and is never deleted: it
 is renamed to `...-stray` and the diary says so.
@@ -15,15 +16,16 @@ is renamed to `...-stray` and the diary says so.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
-from logctl.engine.broker.log_dirs import Bounds, LogDir, Place
+from logctl.engine.broker.log_dirs import LogDir, Place
 from logctl.engine.broker.losses import Losses
 from logctl.engine.broker.moves import UNLIMITED, Move, Moves
+from logctl.engine.broker.noting import Home, Notes
 from logctl.engine.broker.openings import Openings, log_config
 from logctl.engine.broker.replica import Replica
 from logctl.engine.controller.delta import Delta
@@ -57,17 +59,6 @@ class Rules(NamedTuple):
     server_values: Mapping[str, str] = {}
     move_bytes_per_second: int = UNLIMITED
     cordoned: frozenset[str] = frozenset()
-
-
-class Home(NamedTuple):
-    """A replica and the directory it lives in."""
-
-    replica: Replica
-    directory: LogDir
-
-    @property
-    def place(self) -> Place:
-        return Place(self.replica.topic, self.replica.partition)
 
 
 class Replicas:
@@ -110,6 +101,8 @@ class Replicas:
         self.losses = Losses(node_id)
         self.reseated: dict[Replica, None] | None = None
         """Where somebody asks: replicas that lead or follow otherwise than before, or are given up."""
+        self.notes = Notes(self.directories, self._by_name, appends, say)
+        self._started = False
         self._retention_due_ms = 0
         self._checkpoint_due_ms = 0
         self.obey(rules)
@@ -133,6 +126,11 @@ class Replicas:
 
     def start(self, image: Image, now_ms: int) -> None:
         """Take up what the image gives to this node."""
+        for _ in self.starting(image, now_ms):
+            pass
+
+    def starting(self, image: Image, now_ms: int) -> Iterator[None]:
+        """The same, a portion at a time."""
         self._now_ms = now_ms
         self._openings.follow(image)
         self.losses.begin(image)
@@ -145,16 +143,22 @@ class Replicas:
                 heappush(self._removals, (now_ms, path))
             for note in directory.notes:
                 self._say("recovery", note)
-        for topic in image.topics.values():
-            for number, partition in topic.partitions.items():
-                if self._node_id in partition.replicas:
-                    found = lying.pop(Place(topic.name, number), None)
-                    self._open(topic, number, partition, found)
+        mine = (
+            (topic, number, partition)
+            for topic in image.topics.values()
+            for number, partition in topic.partitions.items()
+            if self._node_id in partition.replicas
+        )
+        while portion := list(islice(mine, _PORTION)):
+            for topic, number, partition in portion:
+                self._open(topic, number, partition, lying.pop(Place(topic.name, number), None))
+            yield
         for place, directory in lying.items():
             self._openings.set_aside(place, directory, "belongs to no topic of this cluster")
         self._move_on(now_ms)
         self._retention_due_ms = now_ms + self._rules.retention_check_ms
         self._checkpoint_due_ms = now_ms + self._rules.checkpoint_ms
+        self._started = True
 
     def apply(self, delta: Delta, now_ms: int) -> None:
         """The image has changed."""
@@ -366,7 +370,7 @@ class Replicas:
             gone = old.retire(self.new_id().hex())
             self._disk.sync_dir(move.source.path)
             heappush(self._removals, (now_ms + log.config.file_delete_delay_ms, gone))
-            move.target.note_arrival(self._bounds(move.target))
+            move.target.note_arrival(self.notes.bounds(move.target))
         except DiskFault as fault:
             self._say("disk", f"{fault.message}. {fault.hint}")
 
@@ -441,6 +445,8 @@ class Replicas:
 
     def tick(self, now_ms: int) -> None:
         """Whatever is due."""
+        if not self._started:
+            return
         self._now_ms = now_ms
         self._make_folders()
         if now_ms >= self._retention_due_ms:
@@ -450,7 +456,8 @@ class Replicas:
             self._apply_retention(self._to_retain.popleft(), now_ms)
         if now_ms >= self._checkpoint_due_ms:
             self._checkpoint_due_ms = now_ms + self._rules.checkpoint_ms
-            self.checkpoint()
+            self.notes.begin()
+        self.notes.tick()
         if self._removals:
             self._remove_due(now_ms)
         if self._shedding:
@@ -458,7 +465,9 @@ class Replicas:
         self.moves.tick(now_ms)
 
     def next_deadline_ms(self) -> int | None:
-        if self._unmade or self._to_retain:
+        if not self._started:
+            return None
+        if self._unmade or self._to_retain or self.notes.are_under_way:
             return 0
         removals = [due_ms for due_ms, _ in self._removals[:1]]
         purges = (log.purge_due_ms or 0 for log in self._shedding)
@@ -516,62 +525,6 @@ class Replicas:
             if log.purge_due_ms is None:
                 del self._shedding[log]
 
-    def checkpoint(self) -> None:
-        """Note in every directory how far its logs are on disk.
-
-        A recovery point moves only once the indexes below it are durable too: what a log writes now for that is
-        flushed with the next round, and noted the next time.
-        """
-        for directory in self.directories:
-            if directory.failed:
-                continue
-            try:
-                for home in self._by_name.values():
-                    if home.directory is directory and home.replica.awake and home.replica.log.failed is None:
-                        self._prepare_recovery_point(home.replica.log)
-                directory.checkpoint(self._bounds(directory))
-            except DiskFault as fault:
-                self._say("disk", f"{fault.message}. {fault.hint}")
-
-    def _prepare_recovery_point(self, log: Log) -> None:
-        log.checkpoint()
-        if log.recovery_point < log.written_end:
-            self._appends.dirty.add(log)
-
-    def save_recovery_points(self, cut: Iterable[Replica]) -> list[tuple[Replica, DiskFault]]:
-        """Logs were cut: note at once how far they are on disk, before anything is appended to them.
-
-        Answers where the disk refuses: a replica of each such directory.
-        """
-        refused = []
-        cut = list(cut)
-        for replica in cut:
-            self.moves.source_was_cut(replica)
-        for directory, replica in {self.home_of(replica): replica for replica in cut}.items():
-            try:
-                directory.note_arrival(self._bounds(directory))
-            except DiskFault as fault:
-                refused.append((replica, fault))
-        return refused
-
-    def save_start_offsets(self, moved: Iterable[Replica]) -> None:
-        """Note where the logs of these replicas begin, so that a crash does not move it back. Raises DiskFault."""
-        touched = {self._by_name[replica.topic, replica.partition].directory.path for replica in moved}
-        for directory in self.directories:
-            if directory.path in touched:
-                directory.save_start_offsets(self._bounds(directory))
-
-    def _bounds(self, directory: LogDir) -> Iterator[Bounds]:
-        for (topic, number), (replica, home) in self._by_name.items():
-            if home is not directory:
-                continue
-            place = Place(topic, number)
-            if replica.awake:
-                log = replica.log
-                yield Bounds(place, log.start_offset, log.recovery_point, replica.high_watermark)
-            else:
-                yield directory.bounds(place)
-
     def _remove_due(self, now_ms: int) -> None:
         for _ in range(_PORTION):
             if not self._removals or self._removals[0][0] > now_ms:
@@ -588,7 +541,14 @@ class Replicas:
             return None
 
     def close(self) -> None:
-        """Flush and close every log. A directory where that fails counts as failed: it is not left in order."""
+        """Flush and close every log. A directory where that fails counts as failed: it is not left in order.
+
+        Before the start was over, an unclean directory is not left in order either, and what is noted there stays.
+        """
+        if not self._started:
+            for directory in self.directories:
+                directory.failed = directory.failed or not directory.clean
+            return
         self.moves.close()
         for directory in self.directories:
             if directory.failed:
@@ -601,7 +561,7 @@ class Replicas:
                 is_synced = len(logs) > _PORTION and sync_volume(self._disk, directory.path)
                 for log in logs:
                     log.close(clean=True, is_synced=is_synced)
-                directory.checkpoint(self._bounds(directory))
+                directory.checkpoint(self.notes.bounds(directory))
             except DiskFault as fault:
                 directory.failed = True
                 self._say("disk", f"{fault.message}. {directory.path} will be recovered at the next start")

@@ -108,7 +108,7 @@ class Replication:
         return self._context.throttles.follower
 
     def after_cuts(self, cut: Iterable[Replica]) -> None:
-        for replica, fault in self._replicas.save_recovery_points(cut):
+        for replica, fault in self._replicas.notes.save_recovery_points(cut):
             self.disk_failed(replica, fault)
 
     def begins_later(self, replica: Replica) -> None:
@@ -145,7 +145,7 @@ class Replication:
         moved, self._begin_later = self._begin_later, {}
         held = [one for one in moved if self._replicas.get_by_id(one.topic_id, one.partition) is one and not one.fenced]
         try:
-            self._replicas.save_start_offsets(held)
+            self._replicas.notes.save_start_offsets(held)
         except DiskFault as fault:
             for replica in held:
                 self.disk_failed(replica, fault)

@@ -53,7 +53,7 @@ def handle(broker: Broker, request: Request[DeleteRecordsRequest], now_ms: int) 
         ]
     )
     try:
-        broker.replicas.save_start_offsets([cut.replica for cut in cuts if cut.moved])
+        broker.replicas.notes.save_start_offsets([cut.replica for cut in cuts if cut.moved])
     except DiskFault as fault:
         return refused(request, WireError(errors.KAFKA_STORAGE_ERROR, fault.message))
     for cut in cuts:

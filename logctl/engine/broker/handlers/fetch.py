@@ -178,6 +178,9 @@ class Fetching:
             wanted.watch(session, replica)
             if replica.has_nothing_for(asked.fetch_offset, asked.last_fetched_epoch):
                 return self._told_by_outline(replica, wanted)
+            if replica.outline is not None and replica.has_less_for(asked.fetch_offset, asked.last_fetched_epoch):
+                parting = EpochEndOffset(replica.outline.last_epoch, replica.outline.end_offset)
+                return PartitionData(asked.partition, diverging_epoch=parting, aborted_transactions=None, records=b"")
         if asked.last_fetched_epoch >= 0:
             diverging = _diverging(replica, asked.last_fetched_epoch, asked.fetch_offset)
             if diverging is not None:
