@@ -180,9 +180,11 @@ def _lagging_quorum(view: ClusterView, limits: Limits) -> Iterator[_Told]:
         hint = f"{needed} of {len(quorum.voters)} voters must keep up, or nothing can be changed"
     for one in late:
         yield _Told(severity, f"node {one.node_id}", f"votes in the metadata quorum and {_how_late(one)}", hint)
+    level = {one.node_id for one in (*quorum.voters, *quorum.observers) if not _late(one, limits)}
     for one in quorum.observers:
-        if _late(one, limits):
-            # Of a broker that is gone tells another check; the leader remembers who followed it for some minutes.
+        # The leader remembers for minutes what a directory had followed that its node has no more.
+        if one.node_id not in level and _late(one, limits):
+            # Of a broker that is gone another check tells.
             here = Severity.WARNING if one.node_id in view.brokers else Severity.INFO
             sentence = f"follows the metadata log and {_how_late(one)}: it acts on what was so then"
             yield _Told(here, f"node {one.node_id}", sentence, _REACHES_LEADER)

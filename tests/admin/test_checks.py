@@ -142,9 +142,9 @@ FOUND: list[tuple[str, ClusterView, str, str, str]] = [
     ("lagging-quorum", changed(quorum=voters(0, 45_000, 45_000)), "critical", "node 2", "45 s behind its leader"),
     (
         "lagging-quorum",
-        changed(quorum=QUORUM._replace(observers=(replica(3, None, 5000),))),
+        changed(brokers={**BROKERS, 9: BROKERS[1]}, quorum=QUORUM._replace(observers=(replica(9, None, 5000),))),
         "warning",
-        "node 3",
+        "node 9",
         "follows the metadata log and is 5000 records behind its leader",
     ),
     (
@@ -353,3 +353,8 @@ def test_a_view_tells_what_was_not_seen() -> None:
         view = look(Cluster(client), Deadline(10))
     assert set(view.unseen) == {"moves", "quorum", "fenced"}
     assert view.log_dirs[1][0].used_share == 0.5
+
+
+def test_a_directory_that_its_node_has_no_more_is_no_laggard() -> None:
+    gone, here = replica(9, 90_000), replica(9, 0)
+    assert judge(changed(quorum=QUORUM._replace(observers=(gone, here))), ["lagging-quorum"]) == []
