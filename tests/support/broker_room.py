@@ -43,6 +43,7 @@ class StillMetadata:
     image: Image
     applied_offset: int = 1
     log: Any = field(default_factory=lambda: SimpleNamespace(path="/elsewhere/__cluster_metadata-0"))
+    voters: Any = field(default_factory=lambda: SimpleNamespace(are_in_the_log=False))
 
     rules: DecisionRules = field(default_factory=DecisionRules)
     adopt: Callable[[Image], None] = field(default=lambda image: None)
