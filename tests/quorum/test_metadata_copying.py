@@ -8,6 +8,7 @@ from support.metadata_room import Room
 from logctl.engine.broker.metadata_copying import DivergedBelowCommit, Parting, Question, Reply
 from logctl.engine.broker.metadata_snapshot_keeping import Options
 from logctl.wire import errors
+from logctl.wire.stored.framing import UnknownRecord
 
 
 def test_what_the_leader_decides_everybody_comes_to_know() -> None:
@@ -91,6 +92,20 @@ def test_a_leader_that_contradicts_what_was_committed_is_not_followed() -> None:
     with pytest.raises(DivergedBelowCommit, match="which was committed"):
         follower.take(leader, Reply(errors.NONE, leader, follower.epoch, parting=Parting(1, 1)))
     assert follower.log.end_offset == room.nodes[leader].log.end_offset, "nothing was cut"
+
+
+def test_what_is_for_a_newer_version_is_not_followed() -> None:
+    room = Room()
+    leader = room.elect()
+    room.create_topic()
+    before = room.nodes[leader].image
+    room.nodes[leader]._append([UnknownRecord(99, 0, b"?")])
+    room.pass_time(10_000)
+    stopped = [node for node in room.nodes.values() if node.has_failed]
+    assert len(stopped) >= 2, "whoever knows that it is committed takes part no more, and so nobody leads"
+    assert all("of type 99, which this version does not know" in node.incomprehensible for node in stopped)
+    assert all(node.image == before for node in room.nodes.values())
+    assert room.leader is None
 
 
 @pytest.mark.parametrize("seed", range(25))

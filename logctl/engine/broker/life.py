@@ -130,10 +130,12 @@ class Life:
 
     def _despair(self) -> None:
         """What is decided cannot be learnt any more: another node must take over, and this one begin anew."""
-        fault = self._metadata.log.failed
-        if self.stage is not Stage.GONE and fault is not None:
+        fault, reason = self._metadata.log.failed, self._metadata.incomprehensible
+        if fault is not None:
+            reason = f"The metadata log cannot be kept: {fault.message}. {fault.hint}".strip()
+        if self.stage is not Stage.GONE and reason:
             self.stage = Stage.GONE
-            self._hopeless(f"The metadata log cannot be kept: {fault.message}. {fault.hint}".strip())
+            self._hopeless(reason)
 
     def _ask(self, request: Message, done: Callable[[Any], None]) -> None:
         self._asking = True

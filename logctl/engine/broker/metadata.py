@@ -27,7 +27,7 @@ office first replays what its log holds beyond, without an answer that anybody w
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -42,25 +42,31 @@ from logctl.engine.broker.metadata_records import (
 )
 from logctl.engine.broker.metadata_snapshot_keeping import Options, SnapshotKeeper
 from logctl.engine.broker.metadata_snapshots import SnapshotId, SnapshotReading, decode_snapshot, list_snapshots
-from logctl.engine.broker.metadata_store import DIRECTORY, Stored, load, read_bootstrap
-from logctl.engine.broker.voters import controls_of, note_controls, note_snapshot
+from logctl.engine.broker.metadata_store import (
+    DIRECTORY,
+    Stored,
+    check_controls,
+    check_known,
+    load,
+    read_bootstrap,
+)
+from logctl.engine.broker.metadata_store import read_election_state as _read_state
+from logctl.engine.broker.voters import controls_of, leader_control, note_controls, note_snapshot
 from logctl.engine.controller.decision import Controller, Decision, Rules
 from logctl.engine.controller.image import Image
 from logctl.engine.controller.replay import apply
 from logctl.engine.controller.versions import NEWEST_METADATA_LEVEL, record_version
-from logctl.engine.log.checkpoints import set_aside
 from logctl.engine.log.disk import Disk, DiskFault
 from logctl.engine.log.log import COORDINATOR, Log
 from logctl.engine.log.segment import OpenFiles
 from logctl.engine.quorum.election_state import FILE_NAME as STATE_FILE
-from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state, encode_state
+from logctl.engine.quorum.election_state import ElectionState, encode_state
 from logctl.engine.quorum.messages import NOBODY, Envelope
 from logctl.engine.quorum.raft import LeaderChange, RaftNode, Ready, Timing
 from logctl.engine.quorum.voters import ANY_DIRECTORY, VoterHistory, VoterSet
 from logctl.errors import OperationFailed
 from logctl.wire import errors
 from logctl.wire.errors import WireError
-from logctl.wire.records import CONTROL_LEADER_CHANGE
 
 _RECORDS_PER_BATCH: Final = 20_000
 _WORTH_A_SNAPSHOT_BYTES: Final = 256 << 10
@@ -122,6 +128,8 @@ class Metadata:
         self.rules = rules
         self.raft = raft
         self.listeners: list[Listener] = []
+        self.incomprehensible = ""
+        """What in the log is for a newer version, as sentences."""
         self.outbox: list[Envelope] = []
         self.notes = stored.notes
         """Sentences for the diary. The owner may read and clear them."""
@@ -193,9 +201,9 @@ class Metadata:
 
     @property
     def has_failed(self) -> bool:
-        """The disk refused something that must be there: among several voters this node is as good as gone until it is
-        started anew. It neither votes nor leads nor follows."""
-        return self.log.failed is not None and not self.raft.is_alone
+        """The disk refused something that must be there, or the log holds what this version does not know: among others
+        this node is as good as gone until it is started anew. It neither votes nor leads nor follows."""
+        return bool(self.incomprehensible) or (self.log.failed is not None and not self.raft.is_alone)
 
     @property
     def is_leader(self) -> bool:
@@ -309,6 +317,8 @@ class Metadata:
         Raises UnreadableRecord when it makes no sense, DiskFault.
         """
         found = decode_snapshot(data)
+        if not self._understands(found.records, found.controls):
+            return
         self._disk.write_file(f"{self._path}/{snapshot.file_name}", data)
         self.log.truncate_fully_at(snapshot.end_offset, self.clock())
         self._view.base_epoch = snapshot.epoch
@@ -481,7 +491,7 @@ class Metadata:
     def _take_office(self, change: LeaderChange) -> None:
         self._take_over()
         now_ms = self.clock()
-        controls = [ControlRecord(CONTROL_LEADER_CHANGE, _leader_change_message(change))]
+        controls = [leader_control(change.leader_id, change.voters.ids, change.granting)]
         if self.log.end_offset == 0:
             controls += controls_of(self.voters.newest)
         self._write_controls(controls, now_ms)
@@ -553,6 +563,8 @@ class Metadata:
     def _apply_log(self, high_watermark: int) -> None:
         """Apply what is committed and was not decided here."""
         for batch in self._beyond(high_watermark):
+            if not self._understands(batch.records, batch.controls):
+                return
             before, self.image = self.image, apply(self.image, batch.records)
             self.applied_offset = batch.header.base_offset + batch.header.last_offset_delta + 1
             if batch.records:
@@ -562,35 +574,14 @@ class Metadata:
         self._working = self.image
 
 
-def _leader_change_message(change: LeaderChange) -> Any:
-    """In version 0, also where directories are known: Apache Kafka 4.3 reads no other."""
-    from logctl.wire.stored.leader_change_message import LeaderChangeMessage, Voter
-
-    def voters(ids: Iterable[int]) -> list[Voter]:
-        return [Voter(voter_id=voter) for voter in ids]
-
-    return LeaderChangeMessage(
-        leader_id=change.leader_id, voters=voters(change.voters.ids), granting_voters=voters(change.granting)
-    )
-
-
-def _read_state(disk: Disk, path: str, log: Log, voters: VoterSet, notes: list[str]) -> ElectionState:
-    """The election state; where it is missing or damaged, the epoch of the log says as much with a single voter.
-
-    With more voters a forgotten vote could be given twice, so a damaged file stops the start. Raises OperationFailed.
-    """
-    file = f"{path}/{STATE_FILE}"
-    last_epoch = max(log.leader_epoch, 0)
-    if not disk.exists(file):
-        return ElectionState(last_epoch)
-    try:
-        state = decode_state(disk.read_file(file))
-    except DamagedState as damage:
-        if len(voters) > 1:
-            raise OperationFailed(
-                f"{file} cannot be used: {damage}",
-                "Nothing was changed. This voter may have voted; take it out of the quorum and let it join anew",
-            ) from None
-        set_aside(disk, file, f"The election state cannot be read ({damage})", notes)
-        return ElectionState(last_epoch)
-    return state if state.epoch >= last_epoch else ElectionState(last_epoch)
+    def _understands(self, records: list[Any], controls: list[ControlRecord]) -> bool:
+        """Whether this version knows all that is there; an image with a hole would look like deleted topics."""
+        try:
+            check_controls(controls, self._path)
+            for record in records:
+                check_known(record, self._path)
+        except OperationFailed as problem:
+            self.incomprehensible = f"{problem.message}. {problem.hint}"
+            self.outbox.clear()
+            self._give_up(WireError(errors.NOT_CONTROLLER, problem.message))
+        return not self.incomprehensible

@@ -37,7 +37,9 @@ from logctl.engine.log.disk import Disk
 from logctl.engine.log.log import Log
 from logctl.engine.log.scan import Scanner, sound_batch_follows
 from logctl.engine.log.segment import OpenFiles
-from logctl.engine.quorum.voters import VoterHistory
+from logctl.engine.quorum.election_state import FILE_NAME as STATE_FILE
+from logctl.engine.quorum.election_state import DamagedState, ElectionState, decode_state
+from logctl.engine.quorum.voters import VoterHistory, VoterSet
 from logctl.errors import OperationFailed
 from logctl.wire.stored.framing import UnknownRecord
 
@@ -281,3 +283,25 @@ class _Replay:
                 except UnreadableRecord as damage:
                     raise OperationFailed(f"{path} cannot be used: {damage}", _HINT) from None
                 start = place + 1
+
+
+def read_election_state(disk: Disk, path: str, log: Log, voters: VoterSet, notes: list[str]) -> ElectionState:
+    """The election state; where it is missing or damaged, the epoch of the log says as much with a single voter.
+
+    With more voters a forgotten vote could be given twice, so a damaged file stops the start. Raises OperationFailed.
+    """
+    file = f"{path}/{STATE_FILE}"
+    last_epoch = max(log.leader_epoch, 0)
+    if not disk.exists(file):
+        return ElectionState(last_epoch)
+    try:
+        state = decode_state(disk.read_file(file))
+    except DamagedState as damage:
+        if len(voters) > 1:
+            raise OperationFailed(
+                f"{file} cannot be used: {damage}",
+                "Nothing was changed. This voter may have voted; take it out of the quorum and let it join anew",
+            ) from None
+        set_aside(disk, file, f"The election state cannot be read ({damage})", notes)
+        return ElectionState(last_epoch)
+    return state if state.epoch >= last_epoch else ElectionState(last_epoch)

@@ -12,11 +12,24 @@ from typing import Any, Final
 
 from logctl.engine.broker.metadata_records import Batch, ControlRecord
 from logctl.engine.quorum.voters import Address, Standing, Voter, VoterHistory, VoterSet
-from logctl.wire.records import CONTROL_KRAFT_VERSION, CONTROL_KRAFT_VOTERS
+from logctl.wire.records import CONTROL_KRAFT_VERSION, CONTROL_KRAFT_VOTERS, CONTROL_LEADER_CHANGE
 from logctl.wire.stored.framing import UnknownRecord
 
 KRAFT_VERSION: Final = "kraft.version"
 NEWEST_KRAFT_VERSION: Final = 1
+
+
+def leader_control(leader_id: int, voters: Iterable[int], granting: Iterable[int]) -> ControlRecord:
+    """Who leads, who may vote, who of them has: in version 0, also where directories are known, because Apache Kafka
+    4.3 reads no other."""
+    from logctl.wire.stored.leader_change_message import LeaderChangeMessage, Voter
+
+    message = LeaderChangeMessage(
+        leader_id=leader_id,
+        voters=[Voter(voter_id=voter) for voter in voters],
+        granting_voters=[Voter(voter_id=voter) for voter in granting],
+    )
+    return ControlRecord(CONTROL_LEADER_CHANGE, message)
 
 
 def version_control(kraft_version: int) -> ControlRecord:
