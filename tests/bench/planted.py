@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import pytest
 from support.planted import Plant
 from support.planted_in_clusters import HARD, QUORUM
+from support.planted_in_replicas import HARD as HARD_REPLICATION
 from support.planted_in_replicas import REPLICATION
 
 from logctl.engine.log.disk import DiskFault
@@ -25,7 +26,7 @@ from logctl.wire.errors import WireError
 OF_THE_QUORUM = (*QUORUM, *HARD)
 ALL: dict[str, Plant] = {
     **{f"{plant.__name__} (quorum)": plant for plant in OF_THE_QUORUM},
-    **{plant.__name__: plant for plant in REPLICATION},
+    **{plant.__name__: plant for plant in (*REPLICATION, *HARD_REPLICATION)},
 }
 
 

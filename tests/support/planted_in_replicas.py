@@ -340,36 +340,46 @@ def agrees_to_older_leaders(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(isr, "_checked", checked)
 
 
+FOUND_SOON: tuple[Plant, ...] = (
+    counts_what_is_not_flushed,
+    counts_its_own_disk_alone,
+    counts_a_majority,
+    counts_an_older_in_sync_set,
+    leaves_out_who_is_late,
+    forgets_producers_at_failover,
+)
+"""Those looked for in every run of the tests."""
+
 REPLICATION: dict[Plant, int] = dict.fromkeys(
     (
-        cuts_to_the_watermark,
-        asks_before_it_has_flushed,
-        parts_where_the_leader_says,
-        never_parts,
-        compares_the_last_epoch_alone,
-        believes_the_leaders_watermark,
-        counts_what_is_not_flushed,
-        counts_its_own_disk_alone,
-        counts_a_majority,
-        counts_an_older_in_sync_set,
-        leaves_out_who_is_late,
-        does_not_count_the_proposed,
-        counts_when_too_few_are_in_sync,
-        remembers_followers_of_another_epoch,
-        lets_in_before_the_epoch_begins,
-        shows_what_is_not_committed,
-        ignores_leader_epochs,
-        goes_on_leading,
-        forgets_producers_at_failover,
-        remembers_one_batch_of_five,
-        keeps_producers_of_what_is_cut,
-        does_not_load_groups,
+        *FOUND_SOON,
         answers_commits_before_they_are_copied,
-        elects_whoever_is_there,
+        compares_the_last_epoch_alone,
+        counts_when_too_few_are_in_sync,
+        cuts_to_the_watermark,
+        does_not_count_the_proposed,
+        does_not_load_groups,
         elects_the_first_replica,
-        agrees_to_another_life,
-        agrees_to_who_is_fenced,
-        agrees_to_older_leaders,
+        elects_whoever_is_there,
+        goes_on_leading,
+        keeps_producers_of_what_is_cut,
+        lets_in_before_the_epoch_begins,
+        never_parts,
+        remembers_one_batch_of_five,
+        shows_what_is_not_committed,
     ),
     0,
 )
+"""Each with the seed from which on it is looked for."""
+
+HARD: tuple[Plant, ...] = (
+    agrees_to_another_life,
+    agrees_to_older_leaders,
+    agrees_to_who_is_fenced,
+    asks_before_it_has_flushed,
+    believes_the_leaders_watermark,
+    ignores_leader_epochs,
+    parts_where_the_leader_says,
+    remembers_followers_of_another_epoch,
+)
+"""Those that take many seeds, if they are found at all: docs/reliability.md."""

@@ -80,6 +80,13 @@ class Scene(Cluster):
             else:
                 self.loop.call_later(step, self._go_on, script, self.time(), None)
 
+    def _begin_rest(self) -> None:
+        """Nobody else is ended for that."""
+        self.fate.mend()
+        self._goal = {}
+        self._deadline_s = self.time() + PATIENCE_S
+        self._watch_rest()
+
     # Who is down stays down.
 
     def hold_back(self, node_id: int) -> None:

@@ -1,10 +1,11 @@
-"""Play one seed and print its trace: `python -m logctl.engine.simulation --seed N`, of one node with `--events M`, of
-several with `--nodes 3 --minutes 10`."""
+"""Play one seed and print its trace as it happens: `python -m logctl.engine.simulation --seed N`, of one node with
+`--events M`, of several with `--nodes 3 --minutes 10`. What it cost is told on the error output."""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 import traceback
 
 from logctl.engine.simulation.cluster import Cluster
@@ -25,6 +26,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--last", type=int, default=0, help="print only so many lines of the end")
     given = parser.parse_args(arguments)
     world = World(given.seed) if given.nodes == 1 else Cluster(given.seed, given.nodes)
+    begun_s = time.process_time()
+    if not given.last:
+        print(*world.trace.lines, sep="\n")
+        world.trace.listener = print
     try:
         world.run(given.events if isinstance(world, World) else given.minutes)
     except Exception as problem:
@@ -33,8 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
             outcome += f"\n{''.join(traceback.format_exception(problem))}"
     else:
         outcome = f"seed {given.seed}: every promise was kept"
-    print(world.trace.last(given.last))
+    if given.last:
+        print(world.trace.last(given.last))
     print(outcome)
+    cpu_s, lines = time.process_time() - begun_s, len(world.trace.lines)
+    print(f"{world.time():.0f} s, {lines} lines, in {cpu_s:.1f} s of CPU", file=sys.stderr)
     return 0 if world.problem is None else 1
 
 

@@ -26,11 +26,16 @@ class Line(NamedTuple):
 class Trace:
     def __init__(self, time: Callable[[], float]) -> None:
         self.lines: list[Line] = []
+        self.listener: Callable[[Line], object] | None = None
+        """Hears each line as it is written."""
         self.life = 0
         self._time = time
 
     def note(self, who: str, what: str, details: str = "") -> None:
-        self.lines.append(Line(self._time(), self.life, who, what, details))
+        line = Line(self._time(), self.life, who, what, details)
+        self.lines.append(line)
+        if self.listener is not None:
+            self.listener(line)
 
     def last(self, count: int) -> str:
         return "\n".join(map(str, self.lines[-count:]))
