@@ -78,7 +78,7 @@ def join_command(
 
     \b
     Examples:
-      logctl node join -b 10.0.0.1:9092 --directory /var/lib/logctl/four
+      logctl node join --directory /var/lib/logctl/four
       logctl node join --voter --detach
     """
     check_form(log_format)
