@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.filterwarnings(FORGOTTEN_SOCKETS))
 
 
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Accidents]:
-    with running_nodes(tmp_path, 3) as nodes:
+@pytest.fixture(scope="module")
+def same_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accidents]:
+    with running_nodes(tmp_path_factory.mktemp("nodes"), 3) as nodes:
         yield Accidents(nodes)
+
+
+_numbers = count(1)
+
+
+@pytest.fixture
+def room(same_nodes: Accidents) -> Accidents:
+    """Three nodes, the same for all stories of a file, and a topic of the story's own."""
+    same_nodes.begin_anew(f"orders{next(_numbers)}")
+    return same_nodes

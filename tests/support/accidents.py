@@ -2,18 +2,19 @@
 
     with running_nodes(tmp_path, 3) as nodes:
         room = Accidents(nodes)
-        room.create("orders", partitions=2)
-        with room.load("orders", clients) as load:
+        room.create_topic(partitions=2)
+        with room.load(clients, partitions=2) as load:
             load.goes_on()
-            nodes[room.leader("orders")].kill()
+            nodes[room.leader(room.topic)].kill()
             load.goes_on()
-        room.judge("orders", load)
+        room.judge(load)
 
 `judge` reads everything, hands the history to `support.history`, and compares the files of all replicas byte by byte.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import partial
@@ -47,6 +48,10 @@ from logctl.wire.records import NewRecord, build_batch, iter_batches, iter_recor
 
 MARKER = b"the end"
 NOW_MS = 1_790_000_000_000
+PAUSE_S = 0.002
+"""Between two records of a producer: a story asks when they are acknowledged, not how many."""
+ROUNDS = int(os.environ.get("LOGCTL_CLUSTER_ROUNDS", "1"))
+"""How often each accident happens on the same nodes. More than once: also what usually is left out."""
 _RETRIED = ("NOT_CONTROLLER", "REQUEST_TIMED_OUT", "NOT_COORDINATOR", "INVALID_REPLICATION_FACTOR")
 
 
@@ -60,7 +65,9 @@ class Place(NamedTuple):
 
 
 class Accidents:
-    """`away` are nodes that run but are not to be asked: paused, or cut off."""
+    """`away` are nodes that run but are not to be asked: paused, or cut off. `topic` is that of the story."""
+
+    topic = "orders"
 
     def __init__(self, nodes: Mapping[int, Node]) -> None:
         self.nodes = nodes
@@ -114,6 +121,20 @@ class Accidents:
 
     # ---- what is done ----
 
+    def begin_anew(self, topic: str) -> None:
+        """Another story on the same nodes: whoever was left down, or asleep, comes back."""
+        self.topic = topic
+        for one, node in self.nodes.items():
+            if not node.running:
+                node.start()
+            elif one in self.away:
+                node.resume()
+        self.away = set()
+
+    def create_topic(self, **more: Any) -> None:
+        """That of the story."""
+        self.create(self.topic, **more)
+
     def create(
         self, name: str, partitions: int = 1, *, replicas: Sequence[int] | None = None, **configs: str
     ) -> None:
@@ -157,17 +178,20 @@ class Accidents:
     # ---- load and judgement ----
 
     @contextmanager
-    def load(self, topic: str, clients: Sequence[Client], partitions: int = 1) -> Iterator[Load]:
-        load = Load(topic, partitions)
+    def load(self, clients: Sequence[Client], partitions: int = 1) -> Iterator[Load]:
+        """On the topic of the story."""
+        load = Load(self.topic, partitions)
         try:
             for number, client in enumerate(clients):
-                load.streams.append(client.stream(self.bootstrap, f"{client.name}-{number}", topic, partitions))
+                who = f"{client.name}-{number}"
+                load.streams.append(client.stream(self.bootstrap, who, self.topic, partitions, PAUSE_S))
             yield load
         finally:
             load.stop()
 
-    def judge(self, topic: str, load: Load, *others: Poll, replicas: Collection[int] | None = None) -> None:
+    def judge(self, load: Load, *others: Poll, replicas: Collection[int] | None = None) -> None:
         """Nothing acknowledged was lost, doubled, moved or reordered, and all replicas hold the same bytes."""
+        topic = load.topic
         polls = [self.final_read(topic, number) for number in range(load.partitions)]
         assert check(load.sends, [*polls, *others]) == []
         writers = {send.process for send in load.sends if send.outcome is Outcome.OK}
@@ -306,8 +330,23 @@ def fetched(answer: Any) -> tuple[str, list[int]]:
     return errors.describe(told.error_code).name, values
 
 
-def elect_unclean(room: Accidents, topic: str = "orders") -> str:
-    """Have somebody lead partition 0 who may have lost records; the name of the error."""
-    wanted = ElectLeadersRequest(1, [TopicPartitions(topic, [0])], 5_000)
+def elect_unclean(room: Accidents) -> str:
+    """Have somebody lead who may have lost records; the name of the error."""
+    return _elect(room, 1)
+
+
+def give_back(room: Accidents) -> None:
+    """Let the first of the replicas lead again."""
+    assert _elect(room, 0) in ("NONE", "ELECTION_NOT_NEEDED")
+    wait_until(lambda: room.leader(room.topic) == room.place(room.topic).replicas[0], "the preferred replica to lead")
+
+
+def _elect(room: Accidents, kind: int) -> str:
+    wanted = ElectLeadersRequest(kind, [TopicPartitions(room.topic, [0])], 5_000)
     answer = ask(next(iter(room.there.values())), wanted, 2)
     return errors.describe(answer.replica_election_results[0].partition_result[0].error_code).name
+
+
+def usually(*names: str, more: Sequence[str] = ()) -> list[str]:
+    """What a story is told of, and what only where there is time."""
+    return [*names, *(more if ROUNDS > 1 else ())]

@@ -329,10 +329,14 @@ class RaftNode:
         leader = source if isinstance(message, BeginEpoch) else getattr(message, "leader_id", NOBODY)
         if leader not in (NOBODY, self.node_id):
             self._follow(leader, now_ms)
-        else:
-            self._become(
-                Unattached(self._election_deadline(now_ms)), f"joins epoch {self.epoch}, whose leader it does not know"
+            return
+        sentence = f"joins epoch {self.epoch}, whose leader it does not know"
+        if leader == self.node_id:
+            sentence = (
+                f"never led epoch {self.epoch}, and is said to: its directory was lost since, or another node runs "
+                "with this node.id; stop one of them"
             )
+        self._become(Unattached(self._election_deadline(now_ms)), sentence)
 
     def _learn_leader(self, message: Message, now_ms: int) -> None:
         """Somebody says who leads this epoch. The leader that was lost sight of is no news: who asks whether it would

@@ -186,6 +186,7 @@ public final class Clients {
         private final String topic;
         private final int partitions;
         private final long first;
+        private final long pauseMs;
         private final Semaphore room = new Semaphore(100);
         private final List<Object[]> sends = Collections.synchronizedList(new ArrayList<>());
         private final Thread thread = new Thread(this);
@@ -196,6 +197,7 @@ public final class Clients {
             topic = question.get("topic").asText();
             partitions = question.get("partitions").asInt();
             first = question.get("first").asLong();
+            pauseMs = question.get("pause_ms").asLong();
             thread.start();
         }
 
@@ -205,6 +207,9 @@ public final class Clients {
                 for (long value = first; !stopping; value++) {
                     room.acquire();
                     sendOne(value);
+                    if (pauseMs > 0) {
+                        Thread.sleep(pauseMs);
+                    }
                 }
             } catch (InterruptedException stopped) {
                 Thread.currentThread().interrupt();

@@ -116,7 +116,9 @@ class Client(Protocol):
 
     def offset_at(self, bootstrap: str, topic: str, partition: int, timestamp_ms: int) -> int | None: ...
 
-    def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream: ...
+    def stream(self, bootstrap: str, process: str, topic: str, partitions: int, pause_s: float = 0) -> Stream:
+        """`pause_s` between two records, for those who care when and not how many."""
+        ...
 
 
 def produce(
@@ -168,8 +170,11 @@ class SendingThread:
 
     window = 100
 
-    def __init__(self, sender: Sender, process: str, topic: str, partitions: int, first: int) -> None:
+    def __init__(
+        self, sender: Sender, process: str, topic: str, partitions: int, first: int, pause_s: float = 0
+    ) -> None:
         self._sender, self._process, self._topic, self._partitions = sender, process, topic, partitions
+        self._pause_s = pause_s
         self._values = itertools.count(first)
         self._sends: list[Send] = []
         self._room = threading.Semaphore(self.window)
@@ -196,6 +201,8 @@ class SendingThread:
             while not self._stopping.is_set():
                 if self._room.acquire(timeout=0.1):
                     self._send_one(next(self._values))
+                    if self._pause_s:
+                        self._stopping.wait(self._pause_s)
         except BaseException as failure:
             self._failure = failure
         finally:

@@ -52,9 +52,9 @@ class Aiokafka:
     def offset_at(self, bootstrap: str, topic: str, partition: int, timestamp_ms: int) -> int | None:
         return self.run(_offset_at(bootstrap, TopicPartition(topic, partition), timestamp_ms))
 
-    def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
+    def stream(self, bootstrap: str, process: str, topic: str, partitions: int, pause_s: float = 0) -> Stream:
         sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1, codec="snappy"))
-        return SendingThread(sender, process, topic, partitions, fresh_range())
+        return SendingThread(sender, process, topic, partitions, fresh_range(), pause_s)
 
 
 class AiokafkaSender:

@@ -43,8 +43,8 @@ class Java:
         offset: int | None = self.ask("offset_at", settings=_consumer(bootstrap), **question)["offset"]
         return offset
 
-    def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
-        return JavaStream(self, bootstrap, process, topic, partitions)
+    def stream(self, bootstrap: str, process: str, topic: str, partitions: int, pause_s: float = 0) -> Stream:
+        return JavaStream(self, bootstrap, process, topic, partitions, pause_s)
 
 
 class JavaSender:
@@ -108,10 +108,12 @@ class JavaReader:
 
 
 class JavaStream:
-    def __init__(self, home: Java, bootstrap: str, process: str, topic: str, partitions: int) -> None:
+    def __init__(
+        self, home: Java, bootstrap: str, process: str, topic: str, partitions: int, pause_s: float
+    ) -> None:
         self._home, self._process, self._topic = home, process, topic
         settings = _producer(bootstrap, Sending(idempotent=True, linger_ms=1, codec="zstd"))
-        question = {"topic": topic, "partitions": partitions, "first": fresh_range()}
+        question = {"topic": topic, "partitions": partitions, "first": fresh_range(), "pause_ms": int(pause_s * 1000)}
         self._handle = home.ask("stream", settings=settings, **question)["handle"]
 
     def acknowledged(self) -> int:

@@ -45,9 +45,9 @@ class KafkaPython:
             consumer.close()
         return None if answer is None else answer.offset
 
-    def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
+    def stream(self, bootstrap: str, process: str, topic: str, partitions: int, pause_s: float = 0) -> Stream:
         sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1, codec="gzip"))
-        return SendingThread(sender, process, topic, partitions, fresh_range())
+        return SendingThread(sender, process, topic, partitions, fresh_range(), pause_s)
 
 
 class KafkaPythonSender:

@@ -50,9 +50,9 @@ class Librdkafka:
         assert answer.error is None, answer.error
         return answer.offset if answer.offset >= 0 else None
 
-    def stream(self, bootstrap: str, process: str, topic: str, partitions: int) -> Stream:
+    def stream(self, bootstrap: str, process: str, topic: str, partitions: int, pause_s: float = 0) -> Stream:
         sender = self.sender(bootstrap, Sending(idempotent=True, linger_ms=1, codec="lz4"))
-        return SendingThread(sender, process, topic, partitions, fresh_range())
+        return SendingThread(sender, process, topic, partitions, fresh_range(), pause_s)
 
 
 class LibrdkafkaSender:
