@@ -23,11 +23,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import randrange
-from threading import Thread
+from threading import Event, Thread
 from typing import Final
 
 from logctl import local
 from logctl.engine.assembly import Assembly
+from logctl.engine.broker.damages import Finding, look_over_all
 from logctl.engine.broker.life import Stage
 from logctl.engine.broker.metadata_snapshot_keeping import SnapshotTask
 from logctl.engine.config_file import Entry
@@ -51,6 +52,8 @@ _NO_DOOR: Final = (
     "A broker without a vote needs a listener of the name that inter.broker.listener.name has on every node (INTERNAL "
     "where it is not set)"
 )
+_PIECE_PAUSE_S: Final = 0.05
+"""Between two pieces of what is looked over: 20 MB/s."""
 _GC_THRESHOLD: Final = (20_000, 20, 50)
 
 
@@ -109,6 +112,8 @@ class Node:
         self._server: Server
         self._peers: Peers | None = None
         self._snapshot: Thread | None = None
+        self._reader: Thread | None = None
+        self._ends = Event()
         self._told: LocalNode | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._despaired_of = ""
@@ -175,6 +180,7 @@ class Node:
                 self._server.admit_clients()
                 self._describe(cluster_id, "running", self._for_clients(bound))
                 self._say_ready(begun)
+                self._look_over_aside()
 
         self._parts.join(
             self._peers, _advertised(self.settings, bound), let_in=let_in, hopeless=self._give_up
@@ -227,6 +233,25 @@ class Node:
 
         self._snapshot = Thread(target=write, name="snapshot")
         self._snapshot.start()
+
+    def _look_over_aside(self) -> None:
+        """Read in a thread of its own what other nodes hold, too: who finds damage can be given it anew."""
+        damages = self._parts.replicas.damages
+        folders = damages.folders()
+
+        def found(finding: Finding) -> None:
+            damages.found(finding)
+            self._server.ring()
+
+        def read() -> None:
+            for finding in look_over_all(self._disk, folders):
+                if self._ends.wait(_PIECE_PAUSE_S):
+                    return
+                if finding is not None:
+                    self._loop.call_soon_threadsafe(found, finding)
+
+        self._reader = Thread(target=read, name="look-over", daemon=True)
+        self._reader.start()
 
     def _say_ready(self, begun: float) -> None:
         assert self._told is not None
@@ -309,8 +334,10 @@ class Node:
             await self._server.stop()
             if self._peers is not None:
                 self._peers.close()
-            if self._snapshot is not None:
-                self._snapshot.join()
+            self._ends.set()
+            for thread in (self._snapshot, self._reader):
+                if thread is not None:
+                    thread.join()
             self._parts.metadata.snapshots.run = SnapshotTask.run
             self._parts.close()
             self._say("stop", f"Stopped in order in {time.monotonic() - begun:.1f} s")
@@ -335,6 +362,9 @@ class Node:
         """Give up what the process holds. A node that could not start, or stopped, is not described any more."""
         if self._told is not None:
             local.withdraw(self._told)
+        self._ends.set()
+        if self._reader is not None:
+            self._reader.join()
         self._loop.close()
         self._folders.unlock()
 

@@ -91,6 +91,10 @@ class LogDir:
         """Whether the checkpoint tells how far this log is on disk."""
         return place in self._recovery_points
 
+    def is_cut_short(self, place: Place, end_offset: int) -> bool:
+        """Whether a log lacks something that an orderly stop had left."""
+        return self.clean and end_offset < self.recovery_point(place)
+
     def forget(self, place: Place) -> None:
         """What the checkpoints say of this log does not hold any more: it is gone, or another has its name."""
         self._recovery_points.pop(place, None)

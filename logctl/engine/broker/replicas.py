@@ -22,6 +22,7 @@ from heapq import heappop, heappush
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
+from logctl.engine.broker.damages import Damages
 from logctl.engine.broker.log_dirs import LogDir, Place
 from logctl.engine.broker.losses import Losses
 from logctl.engine.broker.moves import UNLIMITED, Move, Moves
@@ -99,6 +100,7 @@ class Replicas:
         self.untold: dict[tuple[bytes, int], bytes] = {}
         """(topic id, partition) -> directory id of replicas that lie where the image does not have them yet."""
         self.losses = Losses(node_id)
+        self.damages = Damages(node_id, self, self._openings.config, say)
         self.reseated: dict[Replica, None] | None = None
         """Where somebody asks: replicas that lead or follow otherwise than before, or are given up."""
         self.notes = Notes(self.directories, self._by_name, appends, say)
@@ -221,7 +223,9 @@ class Replicas:
             replica.lead(self._node_id, partition, self._now_ms)
         else:
             replica.follow(partition)
-        if self.losses.end((replica.topic_id, replica.partition), partition):
+        if self.damages.may_be_replaced(replica, partition):
+            self._begin_anew(replica, partition)
+        elif self.losses.end((replica.topic_id, replica.partition), partition):
             self.untold[replica.topic_id, replica.partition] = self.home_of(replica).directory_id
         if self.reseated is not None:
             self.reseated[replica] = None
@@ -282,6 +286,9 @@ class Replicas:
             elif replica.size > 1:
                 replica.outline = self._openings.outline(place, directory, found=found is not None)
         except (DiskFault, WireError) as problem:
+            if self.damages.are_told(replica):
+                self._adopt(home, partition)
+                return
             self._by_name.pop((topic.name, number), None)
             if isinstance(problem, DiskFault):
                 self._refuse(home, problem)
@@ -305,7 +312,12 @@ class Replicas:
             raise WireError(errors.KAFKA_STORAGE_ERROR)
         self._unmade.pop(replica, None)
         try:
-            return self._openings.open(home.place, replica.topic_id, home.directory, self._now_ms)
+            log = self._openings.open(home.place, replica.topic_id, home.directory, self._now_ms)
+            if replica.size > 1 and home.directory.is_cut_short(home.place, log.written_end):
+                log.close(clean=False)
+                self.damages.found_short(replica)
+                raise WireError(errors.KAFKA_STORAGE_ERROR)
+            return log
         except DiskFault as fault:
             self._refuse(home, fault)
             raise WireError(errors.KAFKA_STORAGE_ERROR, fault.message) from fault
@@ -396,19 +408,33 @@ class Replicas:
             self._or_say(partial(self._disk.sync_dir, home.directory.path))
             self._say("topic", f"{topic.name}-{number} is held by other nodes now; its log here is removed")
 
+    def _begin_anew(self, replica: Replica, partition: Partition) -> None:
+        """Another leads, and this replica is known not to count: what it has is set aside."""
+        home = self._by_name.pop((replica.topic, replica.partition))
+        del self._by_id[replica.topic_id, replica.partition]
+        self._close_off(home)
+        if replica.awake:
+            self._or_say(partial(replica.log.close, clean=False))
+        self._openings.set_aside(home.place, home.directory, "is damaged and is copied anew")
+        topic = Topic(replica.topic, replica.topic_id, {})
+        self._open(topic, replica.partition, partition, None)
+
     def _give_up(self, home: Home, now_ms: int) -> None:
+        self._close_off(home)
+        self.losses.forget((home.replica.topic_id, home.replica.partition))
+        delay_ms = self._openings.config(home.replica.topic).file_delete_delay_ms
+        self._or_say(partial(self._retire, home, now_ms + delay_ms))
+
+    def _close_off(self, home: Home) -> None:
         replica, directory = home
         replica.close_off()
         if self.reseated is not None:
             self.reseated[replica] = None
         directory.held -= 1
         directory.forget(home.place)
-        self.losses.forget((replica.topic_id, replica.partition))
         self.moves.cancel(replica)
-        delay_ms = self._openings.config(replica.topic).file_delete_delay_ms
         if replica.awake:
             self._shedding.pop(replica.log, None)
-        self._or_say(partial(self._retire, home, now_ms + delay_ms))
 
     def _retire(self, home: Home, due_ms: int) -> None:
         """Take the log's name from its folder, and remove it when it is due. Raises DiskFault."""

@@ -108,6 +108,9 @@ class Replication:
         return self._context.throttles.follower
 
     def after_cuts(self, cut: Iterable[Replica]) -> None:
+        cut = list(cut)
+        for replica in cut:
+            self._replicas.moves.source_was_cut(replica)
         for replica, fault in self._replicas.notes.save_recovery_points(cut):
             self.disk_failed(replica, fault)
 

@@ -194,6 +194,13 @@ class History:
             return min(position + max_bytes, limit)
         return min(first, limit) if minimum_one_batch else position
 
+    def end_at(self, segment: Segment, position: int) -> int:
+        """The offset behind its last batch before `position`, as the file has it."""
+        scanner = Scanner(segment.file(), 0, position, next_offset=segment.base, check=False)
+        for _ in scanner.chunks():
+            pass
+        return scanner.next_offset
+
     # ---- timestamps ----
 
     def find_timestamp(self, timestamp: int, start_offset: int, up_to_offset: int) -> Stamp | None:

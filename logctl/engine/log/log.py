@@ -31,6 +31,7 @@ from logctl.engine.log.producer_snapshot import encode as encode_producers
 from logctl.engine.log.producers import ProducerStates
 from logctl.engine.log.recovery import Found, Recovery
 from logctl.engine.log.replay import replay
+from logctl.engine.log.scan import Scanner
 from logctl.engine.log.segment import OpenFiles, Segment
 from logctl.engine.log.tail import Appended, Tail
 from logctl.engine.log.validation import CLIENT, COORDINATOR, REPLICATION, RecordsRefused
@@ -244,6 +245,23 @@ class Log(Tail):
             message = f"{self.name} holds the offsets {self.start_offset} to {self.written_end}, not {offset}"
             raise WireError(OFFSET_OUT_OF_RANGE, message)
         return self._history.read(offset, max_bytes, min(up_to_offset, self.written_end), minimum_one_batch)
+
+    def damage_at(self, base: int, position: int) -> str:
+        """What is wrong in the segment that begins at `base`, at `position`; empty when nothing is, or not any more.
+        Raises DiskFault."""
+        segments = [segment for segment in self._history.segments if segment.base >= base][:2]
+        if not segments or segments[0].base != base or position > segments[0].size:
+            return ""
+        segment = segments[0]
+        ends = self._history.end_at(segment, position)
+        scanner = Scanner(segment.file(), position, segment.size, next_offset=ends)
+        next(scanner.chunks(), None)
+        if scanner.damage:
+            return f"{scanner.damage} at position {position} of {segment.path('.log')}"
+        if len(segments) == 1 or position < segment.size or self.config.compacts:
+            return ""
+        following = segments[1].base
+        return f"there is nothing between offset {ends} and {following}" if following > ends else ""
 
     def offset_for_timestamp(self, timestamp: int, up_to_offset: int) -> Stamp | None:
         """(offset, timestamp, leader epoch) of the first record not older than `timestamp` (ms)."""

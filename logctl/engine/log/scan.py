@@ -34,9 +34,10 @@ class Scanner:
         self._check = check
 
     def __iter__(self) -> Iterator[tuple[int, Header]]:
-        return chain.from_iterable(self._chunks())
+        return chain.from_iterable(self.chunks())
 
-    def _chunks(self) -> Iterator[list[tuple[int, Header]]]:
+    def chunks(self) -> Iterator[list[tuple[int, Header]]]:
+        """The same, as many at a time as were read at once."""
         chunk_bytes = CHUNK_BYTES if self._check else _SKIPPING_CHUNK_BYTES
         buffer = memoryview(bytearray(min(chunk_bytes, max(self._end - self.position, 0))))
         while self.position < self._end and not self.damage:
