@@ -66,13 +66,13 @@ class Flusher:
             if len(work) > _VERY_MANY:
                 outcome = [one for several in _by_directory(work).items() for one in self._flush_many(*several)]
             else:
-                outcome = [Flushed(log, flush, _fault_of(flush.run)) for log, flush in work]
+                outcome = [Flushed(log, flush, _flush(flush)) for log, flush in work]
             self._post(self._report, outcome)
 
     def _flush_many(self, directory: str, work: Work) -> list[Flushed]:
         """The logs of one log directory, all at once where that can be had."""
         if len(work) <= _VERY_MANY or not all(isinstance(flush.disk, RealDisk) for _, flush in work):
-            return [Flushed(log, flush, _fault_of(flush.run)) for log, flush in work]
+            return [Flushed(log, flush, _flush(flush)) for log, flush in work]
         written = [Flushed(log, flush, _fault_of(flush.write)) for log, flush in work]
         try:
             if directory not in self._volumes:
@@ -81,7 +81,7 @@ class Flusher:
                 return written
         except DiskFault as fault:
             return [one._replace(fault=one.fault or fault) for one in written]
-        return [one if one.fault else one._replace(fault=_fault_of(one.flush.run)) for one in written]
+        return [one if one.fault else one._replace(fault=_flush(one.flush)) for one in written]
 
     def _report(self, outcome: list[Flushed]) -> None:
         self.busy = False
@@ -93,6 +93,10 @@ def _by_directory(work: Work) -> dict[str, Work]:
     for log, flush in work:
         found.setdefault(log.path.rpartition("/")[0], []).append((log, flush))
     return found
+
+
+def _flush(flush: Flush) -> DiskFault | None:
+    return _fault_of(flush.run)
 
 
 def _fault_of(act: Callable[[], None]) -> DiskFault | None:
