@@ -6,10 +6,11 @@ and whether voters can be added (kraft.version 1). Nothing is changed here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from logctl.admin.deadline import Backoff, Deadline
-from logctl.admin.features import list_features
+from logctl.admin.features import level_text, list_features
 from logctl.admin.fenced import fenced_brokers
 from logctl.admin.link import NotOffered
 from logctl.admin.quorum import describe_quorum
@@ -20,7 +21,8 @@ from logctl.errors import DeadlineExceeded, Declined, LogctlError, OperationFail
 
 class Welcome(NamedTuple):
     """`seeds`: where the voters listen, as host:port; `listener`: what they call that listener. `alive` and `fenced`:
-    brokers by id. `kraft_version`: what the cluster runs, `kraft_highest` what its nodes could."""
+    brokers by id. `kraft_version`: what the cluster runs, `kraft_highest` what its nodes could; `levels`: the features
+    that it runs."""
 
     cluster_id: str
     seeds: tuple[str, ...]
@@ -30,6 +32,7 @@ class Welcome(NamedTuple):
     fenced: frozenset[int]
     kraft_version: int
     kraft_highest: int
+    levels: Mapping[str, int]
 
     @property
     def taken(self) -> frozenset[int]:
@@ -47,6 +50,18 @@ class Welcome(NamedTuple):
             raise Declined(
                 f"node {node_id} is {who} of this cluster", f"leave out --node-id, or take a free one: {self.free_id()}"
             )
+
+    def refuse_unable(self, supported: Mapping[str, tuple[int, int]]) -> None:
+        """Raises Declined where the cluster runs a feature at a level that is not among those `supported` by the node:
+        it would have to act on records that it does not understand."""
+        for name, level in self.levels.items():
+            lowest, highest = supported.get(name, (0, 0))
+            if not lowest <= level <= highest:
+                raise Declined(
+                    f"this cluster runs {name} at level {level_text(name, level)}, and a node of the bundled engine "
+                    + (f"can run {lowest} to {highest}" if highest else "cannot run it"),
+                    "it joins clusters of the bundled engine; see `logctl cluster features`",
+                )
 
     def refuse_fixed_voters(self) -> None:
         """Raises OperationFailed where nobody can be added to the voters."""
@@ -85,6 +100,7 @@ def ask_to_join(cluster: Cluster, deadline: Deadline) -> Welcome:
         fenced,
         kraft.level if kraft else 0,
         (kraft.highest or 0) if kraft else 0,
+        {one.name: one.level for one in known.values() if one.level},
     )
 
 

@@ -84,8 +84,11 @@ def join_command(
     check_form(log_format)
     asked = _Asked(node_id, tuple(listeners or ()), voter, tuple(given_settings(settings or ())))
     from logctl.admin.joining import ask_to_join
+    from logctl.engine.broker.voters import KRAFT_VERSION, NEWEST_KRAFT_VERSION
+    from logctl.engine.controller.versions import SUPPORTED_FEATURES
 
     welcome = ask_to_join(session.cluster, session.deadline)
+    welcome.refuse_unable({**SUPPORTED_FEATURES, KRAFT_VERSION: (0, NEWEST_KRAFT_VERSION)})
     if voter:
         welcome.refuse_fixed_voters()
     if directory is None:
