@@ -12,7 +12,7 @@ from support.scripted import ScriptedCluster
 
 from logctl.admin.client import Client, parse_addresses
 from logctl.admin.deadline import Deadline
-from logctl.admin.executor import GateClosed, StepStarted, Waiting
+from logctl.admin.executor import GateClosed, ItemDone, PlanBegun, Progressed, StepStarted, Waiting
 from logctl.admin.routing import Cluster
 from logctl.cli import account
 from logctl.cli.account import Account
@@ -51,6 +51,32 @@ def test_work_that_lasts_says_what_it_is_at(
         until("waiting to paint b red: 2 partitions are under-replicated\n")
         told.tell(Waiting(1, 2))
         until("waiting until the cluster shows it: 1 of 2 (0 s)\n")
+
+
+def test_what_the_cluster_goes_on_with_is_told_with_how_far_it_is_and_after_an_interrupt(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(account, "_EVERY_S", 0.001)
+    monkeypatch.setattr(account, "_LINES_EVERY", 1)
+    plan = toys.painting("a", "b")
+    half = Progressed("partition", 6, 12, 3 * 2**20, 8 * 2**20, 90.0)
+    told = Account(plan)
+    told.tell(PlanBegun("p1", 2))
+    told.tell(StepStarted(plan.steps[0], 1, 2))
+    told.tell(half)
+    told.interrupted()
+    how_far = "6 of 12 partitions, 3.0 MiB of 8.0 MiB, about 1m 30s left"
+    said = capsys.readouterr().err
+    assert f"the cluster goes on with what it was asked for: {how_far}\n" in said
+    assert "hint: go on with `logctl audit resume p1`" in said
+    with told:
+        deadline = time.monotonic() + 20
+        while f"step 1 of 2: paint a red: {how_far} (0 s)\n" not in said:
+            assert time.monotonic() < deadline, said
+            said += capsys.readouterr().err
+    told.tell(ItemDone(plan.changes[0].resource))
+    told.interrupted()
+    assert "goes on with" not in capsys.readouterr().err
 
 
 def test_a_partial_failure_is_reported_to_humans_and_machines(
