@@ -162,3 +162,8 @@ def test_resources_with_settings_are_listed(node: Assembled) -> None:
 def test_a_type_that_has_no_settings_is_refused(node: Assembled) -> None:
     answer = node.ask(ListConfigResourcesRequest(resource_types=[TOPIC, 99]), 1)
     assert (answer.error_code, answer.config_resources) == (errors.UNSUPPORTED_VERSION, [])
+
+
+def test_how_late_a_follower_may_be_can_be_changed_while_the_node_runs(node: Assembled) -> None:
+    assert change(node, BROKER, "", ("replica.lag.time.max.ms", SET, "5000")) == (errors.NONE, None)
+    assert node.broker.settings.integer("replica.lag.time.max.ms") == 5000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +19,14 @@ from logctl.engine.broker.nearest import BY_RACK
 CONSUMER = "consumer.ConsoleConsumer"
 
 
-@pytest.fixture
-def nodes(tmp_path: Path) -> Iterator[dict[int, Node]]:
+@pytest.fixture(scope="module")
+def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[int, Node]]:
     """Each in a rack of its own; node 1 leads."""
     own = {node_id: {"broker.rack": f"rack-{node_id}"} for node_id in (1, 2, 3)}
-    with running_nodes(tmp_path, 3, {"replica.selector.class": BY_RACK}, own) as running:
+    with running_nodes(tmp_path_factory.mktemp("racks"), 3, {"replica.selector.class": BY_RACK}, own) as running:
         admin = KafkaAdminClient(bootstrap_servers=running[1].address)
-        admin.create_topics([NewTopic("orders", -1, -1, replica_assignments={0: [1, 2, 3]})])
+        placed = {0: [1, 2, 3]}
+        admin.create_topics([NewTopic(one, -1, -1, replica_assignments=placed) for one in ("orders", "payments")])
         admin.close()
         yield running
 
@@ -70,11 +70,21 @@ class Reader:
         self._consumer.close()
 
 
-def produce(nodes: dict[int, Node], first: int) -> None:
+def produce(nodes: dict[int, Node], first: int, topic: str = "orders") -> None:
     producer = Producer({"bootstrap.servers": ",".join(one.address for one in nodes.values()), "acks": "all"})
     for number in range(first, first + 100):
-        producer.produce("orders", str(number).encode())
+        producer.produce(topic, str(number).encode())
     assert not producer.flush(20)
+
+
+@pytest.mark.java
+def test_apaches_consumer_reads_where_it_is_sent(nodes: dict[int, Node]) -> None:
+    """The leader gives it nothing: what it got came from the follower."""
+    produce(nodes, 0, "payments")
+    with Tools() as tools:
+        where = "--topic", "payments", "--partition", "0", "--offset", "earliest", "--max-messages", "100"
+        said = Shell(tools, nodes[1]).ask(CONSUMER, *where, "--command-property", "client.rack=rack-3")
+    assert [int(line) for line in said.split()] == list(range(100))
 
 
 def test_a_consumer_reads_in_its_own_rack_while_it_can(nodes: dict[int, Node]) -> None:
@@ -91,13 +101,3 @@ def test_a_consumer_reads_in_its_own_rack_while_it_can(nodes: dict[int, Node]) -
     assert reader.source == 1
     assert reader.values == list(range(300))
     reader.close()
-
-
-@pytest.mark.java
-def test_apaches_consumer_reads_where_it_is_sent(nodes: dict[int, Node]) -> None:
-    """The leader gives it nothing: what it got came from the follower."""
-    produce(nodes, 0)
-    with Tools() as tools:
-        where = "--topic", "orders", "--partition", "0", "--offset", "earliest", "--max-messages", "100"
-        said = Shell(tools, nodes[1]).ask(CONSUMER, *where, "--command-property", "client.rack=rack-3")
-    assert [int(line) for line in said.split()] == list(range(100))
