@@ -17,6 +17,7 @@ import functools
 import gc
 import itertools
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -66,18 +67,47 @@ def world_name() -> str:
     raise AssertionError("stories are parametrised with their worlds")
 
 
+_running: dict[str, tuple[World, ExitStack]] = {}
+_stories_left: Counter[str] = Counter()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    _stories_left.update(_world_of(item) for item in session.items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """A world ends with its last story: while others are told, it would cost what they need."""
+    name = _world_of(item)
+    _stories_left[name] -= 1
+    if not _stories_left[name]:
+        _end(name)
+
+
+def _world_of(item: pytest.Item) -> str:
+    callspec = getattr(item, "callspec", None)
+    return callspec.params.get("world_name", "") if callspec else ""
+
+
+def _end(name: str) -> None:
+    if name in _running:
+        _running.pop(name)[1].close()
+
+
 @pytest.fixture(scope="session")
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], World]]:
     """Running worlds by name, started when first called for, shared by the stories of a process."""
-    made: dict[str, World] = {}
-    with ExitStack() as at_the_end:
 
-        def call(name: str) -> World:
-            if name not in made:
-                made[name] = at_the_end.enter_context(world_of(name, tmp_path_factory.mktemp(name)))
-            return made[name]
+    def call(name: str) -> World:
+        if name not in _running:
+            with ExitStack() as stack:
+                world = stack.enter_context(world_of(name, tmp_path_factory.mktemp(name)))
+                _running[name] = world, stack.pop_all()
+        return _running[name][0]
 
-        yield call
+    yield call
+    for name in tuple(_running):
+        _end(name)
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +125,8 @@ def witnesses() -> Iterator[Callable[[World], Witness]]:
 
         def call(world: World) -> Witness:
             if world.name not in made:
-                made[world.name] = at_the_end.enter_context(closing(Witness(world, tools, clients)))
+                with_its_world = _running[world.name][1]
+                made[world.name] = with_its_world.enter_context(closing(Witness(world, tools, clients)))
             return made[world.name]
 
         yield call
