@@ -8,12 +8,14 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from support.accidents import Accidents, ask, elect_unclean, fetch_request, fetched, produce_request, produced, usually
 from support.clients.librdkafka import Librdkafka
 from support.controller import CLUSTER_ID
 from support.node import Node
+from support.trio import running_nodes
 from support.waiting import wait_until
 
 from logctl.engine.directory import format_directories
@@ -116,3 +118,32 @@ def assert_led_by_nobody(room: Accidents, empty: int) -> None:
     assert room.place(room.topic).leader == NO_LEADER
     assert room.place(room.topic).isr == []
     assert fetched(ask(room.nodes[empty], fetch_request(room.topic), 12))[0] == "NOT_LEADER_OR_FOLLOWER"
+
+
+def test_a_voter_that_lost_its_directory_elects_nobody(tmp_path: Path) -> None:
+    """The metadata log names voters with their directories (KIP-853): who has forgotten its vote has none.
+
+    What was decided lies on the leader, which is down, and lay on the directory that is lost. The third, which was away
+    when it was decided, must not lead with the help of the empty one.
+    """
+    with running_nodes(tmp_path, 3, named=True) as nodes:
+        room = Accidents(nodes)
+        leader = room.controller()
+        emptied, behind = (one for one in nodes if one != leader)
+        nodes[behind].kill()
+        room.create("decided", replicas=[leader, emptied])
+        nodes[emptied].kill()
+        nodes[leader].kill()
+        wipe(nodes[emptied], emptied, "decided")
+        before = len(nodes[behind].diary)
+        back = [Thread(target=nodes[one].start) for one in (emptied, behind)]
+        for one in back:
+            one.start()
+        tries = "asks whether it would be elected"
+        wait_until(lambda: nodes[behind].diary[before:].count(tries) >= 3, "the one that is behind to try")
+        assert f"Node {behind} leads" not in nodes[behind].diary[before:]
+        nodes[leader].start()
+        for one in back:
+            one.join()
+        assert room.place("decided").replicas == [leader, emptied]
+        assert room.controller() == leader
