@@ -11,11 +11,11 @@ from logctl.engine.controller import group_configs, topic_configs
 ENGINE = Path(catalogue.__file__).parent
 TABLES = {"catalogue.py", "topic_configs.py", "group_configs.py"}
 QUOTED = re.compile(r'"([a-z]+(?:\.[a-z0-9]+)*)"')
-FOR_APACHE = ENGINE / "apache"
+NOT_A_NODE = ENGINE / "apache", ENGINE / "simulation"
 
 
 def names_in_the_source() -> set[str]:
-    files = [path for path in ENGINE.rglob("*.py") if path.name not in TABLES and FOR_APACHE not in path.parents]
+    files = [path for path in ENGINE.rglob("*.py") if path.name not in TABLES and not {*NOT_A_NODE} & {*path.parents}]
     found = {name for path in files for name in QUOTED.findall(path.read_text(encoding="utf-8"))}
     behind_others = [*topic_configs.CATALOGUE.values(), *group_configs.CATALOGUE.values()]
     return found | {setting.name for config in behind_others if config.acted_on for setting in config.synonyms}

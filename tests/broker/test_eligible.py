@@ -6,8 +6,10 @@ import os
 
 import pytest
 from support.eligible_room import EligibleRoom
+from support.replica_room import TOPIC_ID
 
-from logctl.engine.controller.image import NO_LEADER
+from logctl.engine.controller.directories import assign_replicas, assignment
+from logctl.engine.controller.image import LOST_DIRECTORY, NO_LEADER
 
 SEEDS = int(os.environ.get("LOGCTL_REPLICA_SEEDS", "2"))
 STEPS = int(os.environ.get("LOGCTL_REPLICA_STEPS", "1500"))
@@ -88,3 +90,26 @@ def test_who_stopped_without_order_is_neither_in_sync_nor_eligible() -> None:
     room.unfence(2)
     assert room.partition.leader == NO_LEADER
     assert room.partition.isr == (1,)
+
+
+def test_who_is_eligible_and_has_lost_it_all_says_so_though_another_leads() -> None:
+    room = calm()
+    for _ in range(3):
+        room.produce(1)
+        settle(room, 300)
+    for node_id in (3, 2):
+        room.fence(node_id)
+    assert room.partition.elr == (2,)
+    room.crash(2, power=False)
+    for name in room.disks[2].listdir("/data/orders-0"):
+        room.disks[2].remove(f"/data/orders-0/{name}")
+    room.disks[2].remove_dir("/data/orders-0")
+    room.register(2, orderly=True)
+    assert room.partition.elr == (2,)
+    told = room.nodes[2].replicas.untold
+    assert told == {(TOPIC_ID, 0): LOST_DIRECTORY}
+    room.decide(assign_replicas, assignment(2, room.image.brokers[2].epoch, dict(told)))
+    assert room.partition.elr == ()
+    assert room.partition.leader == 1
+    room.nodes[2].hear()
+    assert told == {(TOPIC_ID, 0): bytes([2]) * 16}, "now it may be copied anew"

@@ -39,7 +39,8 @@ class EligibleRoom(Room):
         self.image = apply(self.image, decided.records)
         return decided.response
 
-    def register(self, node_id: int) -> None:
+    def register(self, node_id: int, *, orderly: bool = False) -> None:
+        """`orderly`: its last life ended in order."""
         if not self.image.features:
             configs = {(ResourceType.TOPIC, TOPIC): {"min.insync.replicas": str(self._least)}}
             self.image = self.image._replace(features=FEATURES, configs=configs)
@@ -48,7 +49,7 @@ class EligibleRoom(Room):
             incarnation_id=self.new_id(),
             features=[Feature(name, 0, level) for name, level in FEATURES.items()],
             log_dirs=[bytes([node_id]) * 16],
-            previous_broker_epoch=-1,
+            previous_broker_epoch=self.image.brokers[node_id].epoch if orderly else -1,
         )
         epoch = self.decide(register_broker, request).broker_epoch
         self.nodes[node_id] = Node(self, node_id, epoch)

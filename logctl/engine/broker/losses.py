@@ -10,8 +10,8 @@ follows like any that has come late.
 
 Certain is a loss when the image names a directory that this node does not have, or the checkpoint of the directory
 tells of records while there is no folder, or of more than recovery found sound. A folder that was never flushed leaves
-no such trace, and held nothing that was promised. Where somebody else leads nothing needs to be said; nor where there
-is no other replica.
+no such trace, and held nothing that was promised. Where somebody else leads, and this one is neither in sync nor an
+eligible leader, nothing needs to be said; nor where there is no other replica.
 
 Sources: KIP-858 (reserved directory ids), KIP-966 (who may be elected).
 """
@@ -63,7 +63,13 @@ class Losses:
         return end_offset < home.recovery_point(place) and self._matters(partition)
 
     def _matters(self, partition: Partition) -> bool:
-        return self._can_be_told and len(partition.replicas) > 1 and not self._is_led_by_another(partition)
+        if not self._can_be_told or len(partition.replicas) < 2:
+            return False
+        return not self._is_led_by_another(partition) or self._counts(partition)
+
+    def _counts(self, partition: Partition) -> bool:
+        """Whether it is taken for one that has everything, and may be elected for that."""
+        return self._node_id in partition.isr or self._node_id in partition.elr
 
     def add(self, key: Key) -> None:
         self._keys[key] = None
@@ -74,7 +80,7 @@ class Losses:
 
     def end(self, key: Key, partition: Partition) -> bool:
         """Whether there is somebody to copy from now."""
-        if key not in self._keys or not self._is_led_by_another(partition):
+        if key not in self._keys or not self._is_led_by_another(partition) or self._counts(partition):
             return False
         del self._keys[key]
         return True
