@@ -62,10 +62,14 @@ def start(
     left = [one for one in starts if not one.node.is_running]
     if not left:
         return
+    later = [seat for seat in table.seats if seat.votes and seat.joined and not seat.directory_id]
+    voteless = [seat for seat in later if _is_new(folder, seat)]
     prepare(left, table.cluster_id)
     write(folder, table.begun())
     with leash(detach) as reading:
         bring_up(left, log_format, wait_s, reading)
+        for seat in voteless:
+            _tell_of_the_vote(seat)
         _say_next(table)
         if not detach:
             stay(left)
@@ -166,6 +170,22 @@ def _wait(one: Start, process: Detached, begun: float, wait_s: float) -> None:
         if time.monotonic() - begun > 1.0:
             note(neutral(f"node {one.node_id}: {entry['message']}"))
     note(f"node {one.node_id} is ready at {','.join(one.node.addresses)} (process {process.pid})")
+
+
+def _is_new(folder: Path, seat: Seat) -> bool:
+    from logctl.seats import identity_of
+
+    return identity_of(local.log_dir_of(folder, seat.node_id)) is None
+
+
+def _tell_of_the_vote(seat: Seat) -> None:
+    """Its vote belongs to the directory that is gone: whoever votes must not have forgotten anything."""
+    at = f"CONTROLLER://127.0.0.1:{seat.inner_port}"
+    note(
+        f"node {seat.node_id} began with an empty directory, and has no vote; once it has caught up:"
+        f" `logctl cluster quorum-remove {seat.node_id}`,"
+        f" then `logctl cluster quorum-add {seat.node_id} --listener {at}`"
+    )
 
 
 def _say_next(table: Table) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -59,6 +60,12 @@ def test_the_one_that_died_is_started_again_and_the_others_are_left_alone(folder
     after = {node.node_id: node.pid for node in nodes(folder)}
     assert (after[1], after[3]) == (before[1], before[3])
     assert after[2] not in (None, before[2])
+    assert after[2] is not None
+    os.kill(after[2], signal.SIGKILL)
+    wait_until(lambda: not nodes(folder)[1].is_running, "node 2 to be gone")
+    shutil.rmtree(folder / "node-2")
+    emptied = run("up", "--detach", "--data", str(folder))
+    assert "node 2 began with an empty directory, and has no vote" in emptied.err
     assert run("down", "--data", str(folder)).code == 0
 
 
