@@ -182,9 +182,7 @@ def test_fixed_voters_are_named_by_the_log_from_one_day_on(tmp_path: Path) -> No
         assert voters_seen_by(nodes[1]) == [1, 2, 3]
 
 
-def test_a_controller_that_may_join_by_itself_gets_a_vote_and_gets_it_back_with_another_directory(
-    tmp_path: Path,
-) -> None:
+def test_a_controller_that_may_join_by_itself_gets_a_vote(tmp_path: Path) -> None:
     with running_nodes(tmp_path, 1, named=True) as nodes:
         second = newcomer(tmp_path, 2, seeds_of(nodes))
         as_controller(second)
