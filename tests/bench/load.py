@@ -136,7 +136,7 @@ def pace(options: argparse.Namespace) -> dict[str, float]:
             producer.produce(options.topic, pool[sent % CHUNK], partition=sent % options.partitions, on_delivery=report)
             sent += 1
         time.sleep(max(0.0, began + sent / options.rate - time.monotonic()))
-    left = producer.flush(30)
+    left = producer.flush(120)
     stop.set()
     reporter.join()
     assert not left, f"{left} records had no answer"
