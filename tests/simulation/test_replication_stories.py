@@ -110,6 +110,63 @@ def test_a_broker_that_came_back_without_its_logs_is_not_taken_in_for_what_it_wa
     scene.perform(script())
 
 
+def test_histories_part_where_the_followers_own_epoch_ended() -> None:
+    """KIP-279: the leader has more of the last epoch that both know, and the follower went on in another from there."""
+    scene = Scene()
+
+    def script() -> Script:
+        yield from calm(scene, [1, 2, 3])
+        first = scene.produce(1, 1)
+        yield lambda: first
+        go_on = [scene.stop_copying(2, 1), scene.stop_copying(3, 2), scene.stop_copying(2, 3)]
+        for value in (2, 3):
+            scene.produce(1, value, acks=1)
+        yield lambda: scene.replica(3).log.flushed_end == 3
+        scene.hold_back(1)
+        scene.machines[1].end("power")
+        yield lambda: scene.leads(2)
+        scene.produce(2, 4, acks=1)
+        yield lambda: scene.replica(2).log.flushed_end == 2
+        go_on.append(scene.stop_copying(1, 2))
+        scene.let_start(1)
+        yield lambda: scene.machines[1].serves
+        scene.machines[2].end("power")
+        yield lambda: scene.leads(3)
+        for mend in go_on:
+            mend()
+        yield lambda: scene.all_in() and len(scene.partition.isr) == 3
+        assert scene.replica(2).log.end_offset == 3
+
+    scene.perform(script())
+
+
+def test_what_followers_had_in_an_earlier_epoch_does_not_count() -> None:
+    """KIP-320: it leads again, and one that had more then has cut it since."""
+    scene = Scene()
+
+    def script() -> Script:
+        yield from calm(scene, [1, 2, 3])
+        first = scene.produce(1, 1)
+        yield lambda: first
+        go_on = scene.stop_copying(2, 1)
+        scene.produce(1, 2, acks=1)
+        yield lambda: scene.replica(3).log.flushed_end == 2
+        yield from _lead(scene, 2)
+        go_on()
+        yield lambda: scene.replica(1).log.end_offset == scene.replica(3).log.end_offset == 1
+        hold = scene.stop_copying(3, 1)
+        yield from _lead(scene, 1)
+        again = scene.produce(1, 3)
+        yield lambda: scene.replica(2).log.flushed_end == 2
+        yield 0.5
+        assert not again, "one of three does not have it yet"
+        hold()
+        yield lambda: again
+        assert again[0].base_offset == 1
+
+    scene.perform(script())
+
+
 def _apart_from_governor(scene: Scene) -> tuple[int, int]:
     """Two nodes that do not lead the quorum."""
     first, second = (one for one in (1, 2, 3) if one != scene.governor())
@@ -242,6 +299,8 @@ BUGS: dict[Plant, Callable[[], None]] = {
     planted.cuts_to_the_watermark: test_a_follower_that_leads_next_keeps_what_it_did_not_know_as_committed,
     planted.compares_the_last_epoch_alone: test_after_two_fast_failovers_histories_part_where_the_older_epoch_ended,
     planted.agrees_to_another_life: test_a_broker_that_came_back_without_its_logs_is_not_taken_in_for_what_it_was,
+    planted.parts_where_the_leader_says: test_histories_part_where_the_followers_own_epoch_ended,
+    planted.remembers_followers_of_another_epoch: test_what_followers_had_in_an_earlier_epoch_does_not_count,
     planted.counts_when_too_few_are_in_sync: test_the_last_replica_standing_may_lose_everything,
 }
 
