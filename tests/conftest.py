@@ -17,6 +17,10 @@ from tempfile import TemporaryDirectory
 from typing import Final, TypeVar
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("as fast as it goes", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("as fast as it goes")
 
 MEANT_TO_BE_SKIPPED: tuple[str, ...] = (
     "zsh is not installed",  # bash is always there; the other shells may not be had everywhere
