@@ -18,7 +18,7 @@ from logctl.engine.broker.groups.names import OFFSETS_TOPIC, partition_for
 
 PARTITIONS = 2
 
-pytestmark = pytest.mark.timeout(180 + 60 * ROUNDS)
+pytestmark = [pytest.mark.timeout(180 + 60 * ROUNDS), pytest.mark.xdist_group("Java under load")]
 
 VICTIMS: dict[str, Callable[[Accidents], int]] = {
     "leader": lambda room: room.leader(room.topic),

@@ -11,7 +11,7 @@ from support.group_reader import GroupReader
 
 PARTITIONS = 3
 
-pytestmark = pytest.mark.timeout(120 + 60 * ROUNDS)
+pytestmark = [pytest.mark.timeout(120 + 60 * ROUNDS), pytest.mark.xdist_group("Java under load")]
 
 
 @pytest.mark.java

@@ -48,7 +48,7 @@ from logctl.wire.records import NewRecord, build_batch, iter_batches, iter_recor
 
 MARKER = b"the end"
 NOW_MS = 1_790_000_000_000
-PAUSE_S = 0.002
+PAUSE_S = 0.008
 """Between two records of a producer: a story asks when they are acknowledged, not how many."""
 ROUNDS = int(os.environ.get("LOGCTL_CLUSTER_ROUNDS", "1"))
 """How often each accident happens on the same nodes. More than once: also what usually is left out."""
@@ -233,7 +233,7 @@ class Load:
         self.sends: list[Send] = []
         self._stopped = False
 
-    def goes_on(self, more: int = 100) -> None:
+    def goes_on(self, more: int = 40) -> None:
         """Wait until every producer was acknowledged that many more."""
         goals = [stream.acknowledged() + more for stream in self.streams]
         wait_until(

@@ -54,7 +54,7 @@ class GroupReader:
         self._begin_anew()
         self._consumer.close()
 
-    def goes_on(self, more: int = 100) -> None:
+    def goes_on(self, more: int = 40) -> None:
         """Wait until that many more records were read, and something was committed behind them."""
         wanted, commits = self.records + more, self._commits()
         wait_until(lambda: self.records >= wanted and self._commits() > commits, f"the group to read {more} more")
