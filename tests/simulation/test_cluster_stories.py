@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 
-from support.metadata_room import Room
+from support.metadata_room import PATH, Room
 
+from logctl.engine.broker.metadata_store import DIRECTORY
 from logctl.engine.quorum.election_state import NOBODY
 from logctl.engine.quorum.messages import Envelope, Vote
 
@@ -23,3 +24,11 @@ def test_a_vote_that_could_not_be_written_down_is_never_given() -> None:
         assert node.outbox == []
     assert node.has_failed
     assert (node.is_leader, node.leader_id, node.question()) == (False, NOBODY, None)
+
+
+def test_the_first_vote_of_a_voter_survives_a_power_cut() -> None:
+    """Seeds 608 and 616: the folder of the metadata log was new, and its name was not on the disk yet."""
+    room = Room(3)
+    for disk in room.disks.values():
+        survivors = [disk.crash() for _ in range(8)]
+        assert all(one.exists(f"{PATH}/{DIRECTORY}") for one in survivors), "a vote would be lost with its folder"

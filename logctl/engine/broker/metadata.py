@@ -181,6 +181,8 @@ class Metadata:
         options = options or Options()
         stored = load(disk, log_dir, options.segment_bytes, now_ms=clock(), clean=clean, files=files)
         stored.voters.fixed = VoterSet.of_ids(voters or (() if joins else (node_id,)))
+        if not disk.exists(f"{log_dir}/{DIRECTORY}/{STATE_FILE}"):
+            disk.sync_dir(log_dir)  # a vote is lost with the folder that it is written into
         state = _read_state(disk, f"{log_dir}/{DIRECTORY}", stored.log, stored.voters.voters, stored.notes)
         view = LogView(stored.log, stored.snapshot.epoch if stored.snapshot else 0)
         raft = RaftNode(node_id, stored.voters.voters, view, state, jitter, timing, directory_id)
