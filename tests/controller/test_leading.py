@@ -9,10 +9,13 @@ from support.isr import propose
 from logctl.engine.controller.balancing import fill_leaderless
 from logctl.engine.controller.brokers import fence_broker, register_broker, unregister_broker
 from logctl.engine.controller.configs import incremental_alter_configs
+from logctl.engine.controller.directories import assign_replicas, assignment
+from logctl.engine.controller.elections import Election, elect_leaders
 from logctl.engine.controller.heartbeats import heartbeat
-from logctl.engine.controller.image import NO_LEADER, ResourceType
+from logctl.engine.controller.image import LOST_DIRECTORY, NO_LEADER, ResourceType
 from logctl.wire.messages import incremental_alter_configs as alter
 from logctl.wire.messages.broker_heartbeat import BrokerHeartbeatRequest
+from logctl.wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 from logctl.wire.messages.unregister_broker import UnregisterBrokerRequest
 
 
@@ -149,3 +152,21 @@ def test_who_is_forgotten_leads_nothing() -> None:
     fence(cluster, 1)
     cluster.decide(unregister_broker, UnregisterBrokerRequest(broker_id=1))
     assert cluster.partition().leader == 2
+
+
+@pytest.mark.parametrize("eligible", [True, False])
+def test_who_lost_what_it_had_leaves_as_last_member_too_and_is_elected_by_no_election(eligible: bool) -> None:
+    cluster = cluster_of(eligible=eligible, least=1)
+    fence(cluster, 2, 3)
+    come_back(cluster, 1, orderly=True)
+    assert state(cluster)[:2] == (1, (1,))
+    lost = assignment(1, cluster.epoch(1), {(cluster.image.topics["orders"].topic_id, 0): LOST_DIRECTORY})
+    cluster.decide(assign_replicas, lost)
+    assert state(cluster)[:2] == (NO_LEADER, ())
+    unclean = ElectLeadersRequest(Election.UNCLEAN, [TopicPartitions("orders", [0])])
+    cluster.decide(elect_leaders, unclean)
+    assert state(cluster)[:2] == (NO_LEADER, ()), "it is the only one there, and has nothing"
+    come_back(cluster, 2, orderly=True)
+    assert state(cluster)[:2] == (NO_LEADER, ()), "it may lack records"
+    cluster.decide(elect_leaders, unclean)
+    assert state(cluster)[:2] == (2, (2,))
