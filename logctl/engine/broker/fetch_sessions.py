@@ -100,8 +100,11 @@ class Wanted(Watcher):
             self.session.disturb(self, waiting)
 
     def marked(self, waiting: Waiting, now_ms: int) -> None:
-        """A watermark is told with what comes next; another node is not answered for its sake."""
-        if self.session is not None:
+        """A watermark is told with what comes next; another node is answered for its sake only where consumers read
+        from it."""
+        if self.session is not None and self.session.tells_marks:
+            self.session.disturb(self, waiting)
+        elif self.session is not None:
             self.session.wake(self)
 
 
@@ -122,12 +125,14 @@ class Session:
         "read_all_ms",
         "restless",
         "session_id",
+        "tells_marks",
         "used_ms",
         "wanted",
     )
 
     def __init__(self, by_id: bool, wanted: dict[Key, Wanted], now_ms: int, follower: int, broker_epoch: int) -> None:
         self.session_id = NO_SESSION
+        self.tells_marks = False
         self.by_id = by_id
         self.wanted = wanted
         self.follower = follower

@@ -94,6 +94,7 @@ def handle(broker: Broker, request: Request[FetchRequest], now_ms: int) -> Answe
     parked = ParkedFetch(fetching, now_ms + body.max_wait_ms)
     if context.session is not None:
         context.session.parked = parked
+        context.session.tells_marks = chooses_by_rack(broker)
     broker.waiting.park(parked)
     return PARKED
 
