@@ -175,3 +175,16 @@ BUGS: dict[Plant, int] = {
     takes_a_failed_flush_for_done: 43,
 }
 """Each with the seed from which on it is looked for. Not among them is `takes_a_correction_back`: it takes many."""
+
+FOUND_SOON: tuple[Plant, ...] = (
+    answers_before_the_flush,
+    cuts_at_the_noted_high_watermark,
+    does_not_record_producer_ids,
+    does_not_sync_names,
+    does_not_sync_snapshots,
+    forgets_producers_at_recovery,
+    keeps_the_mark_of_an_orderly_stop,
+    remembers_one_batch_of_five,
+    shows_what_is_not_flushed,
+)
+"""Those looked for in every run of the tests."""

@@ -177,7 +177,6 @@ QUORUM: dict[Plant, int] = {
 """Each with the seed from which on it is looked for."""
 
 FOUND_SOON: tuple[Plant, ...] = (
-    answers_before_the_commit,
     asks_before_it_has_flushed,
     commits_without_a_majority,
     truncates_below_the_commit,
