@@ -278,7 +278,7 @@ def quorum_epoch(trio: Trio) -> int:
     bootstrap = ",".join(trio.addresses.values())
     command = [sys.executable, "-m", "logctl", "cluster", "quorum", "-o", "json", "-b", bootstrap]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return int(json.loads(done.stdout)["clusters"][0]["epoch"])
+    return int(json.loads(done.stdout)["clusters"][0]["leader_epoch"])
 
 
 def elect_preferred(address: str) -> None:
