@@ -193,7 +193,8 @@ class Accidents:
         """Nothing acknowledged was lost, doubled, moved or reordered, and all replicas hold the same bytes."""
         topic = load.topic
         polls = [self.final_read(topic, number) for number in range(load.partitions)]
-        assert check(load.sends, [*polls, *others]) == []
+        found = check(load.sends, [*polls, *others])
+        assert not found, "\n".join([f"{len(found)} anomalies:", *(f"{one.kind}: {one.what}" for one in found[:8])])
         writers = {send.process for send in load.sends if send.outcome is Outcome.OK}
         assert len(writers) >= len(load.streams), f"only {writers} were acknowledged anything"
         for number in range(load.partitions):

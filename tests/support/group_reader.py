@@ -22,6 +22,7 @@ class GroupReader:
         self.committed: dict[int, list[int]] = defaultdict(list)
         self.records = 0
         self._topic = topic
+        self._given_out = False
         self._stopping = Event()
         self._seen: dict[Partition, list[tuple[int, int]]] = defaultdict(list)
         self._consumer = Consumer(
@@ -72,20 +73,30 @@ class GroupReader:
         return sum(map(len, self.committed.values()))
 
     def _begin_anew(self, *_: object) -> None:
+        self._given_out = True
         for partition, seen in self._seen.items():
             self.polls.append(Poll("group", partition, tuple(seen)))
         self._seen.clear()
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            self._given_out = False
             records = [one for one in self._consumer.consume(500, 0.1) if one.error() is None]
             for record in records:
                 value = record.value()
                 if value != _MARKER:
-                    self._seen[self._topic, record.partition()].append((record.offset(), int(value)))
+                    self._note((self._topic, record.partition()), record.offset(), int(value))
             self.records += len(records)
             if records:
                 self._commit()
+
+    def _note(self, partition: Partition, offset: int, value: int) -> None:
+        """Records from before and after partitions were given out anew may come at once."""
+        seen = self._seen[partition]
+        if self._given_out and seen and offset <= seen[-1][0]:
+            self.polls.append(Poll("group", partition, tuple(seen)))
+            seen.clear()
+        seen.append((offset, value))
 
     def _commit(self) -> None:
         """What was not answered is not noted: it may have been taken."""
