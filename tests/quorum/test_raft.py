@@ -179,6 +179,15 @@ def test_a_leader_that_was_cut_off_resigns_and_follows_the_one_that_came_after_i
     assert quorum.nodes[1].leader_id == quorum.leader
 
 
+def test_a_leader_that_was_held_up_itself_holds_that_against_nobody() -> None:
+    quorum = elected()
+    leader = quorum.nodes[1]
+    leader.tick(quorum.now_ms + 5000)
+    assert leader.is_leader, "it has not listened for so long; what the others have asked is still to be read"
+    leader.tick(quorum.now_ms + 6000)
+    assert not leader.is_leader, "now it has, and there was nothing"
+
+
 def test_an_orderly_stop_hands_over_to_the_voter_that_is_furthest() -> None:
     quorum = elected()
     quorum.logs[1].epochs += [1]

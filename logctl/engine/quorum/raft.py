@@ -464,9 +464,13 @@ class RaftNode:
             self.role.deadline_ms = min(self.role.deadline_ms, now_ms + 1 + wait + self._jitter(50))
 
     def _check_majority(self, leader: Leader, now_ms: int) -> None:
-        """Leader: give up when a majority has not fetched for long; tell those who may not know who leads."""
-        silence = self.timing.fetch_timeout_ms * 3 // 2
-        recent = self.is_voter + sum(now_ms - progress.fetched_ms < silence for progress in leader.progress.values())
+        """Leader: give up when a majority has not fetched for long; tell those who may not know who leads.
+
+        Silence ends when this look was due: a node that comes late to it (a slow disk, a machine that does not let it
+        run) has not listened since.
+        """
+        silence, due_ms = self.timing.fetch_timeout_ms * 3 // 2, leader.deadline_ms
+        recent = self.is_voter + sum(due_ms - progress.fetched_ms < silence for progress in leader.progress.values())
         if recent < majority(len(self.voters)):
             silent = f"{len(self.voters) - recent} of {len(self.voters)} voters have not fetched for {silence} ms"
             role = Resigned(self._election_deadline(now_ms), self.node_id)
