@@ -193,6 +193,8 @@ class Machine:
         if node.sick:
             ensure(self.faulty, f"start: nothing is wrong, but a log directory of {self.name} is closed")
             return
+        if self.faulty:
+            return  # logs that are not open yet may refuse to be opened
         self.check_logs(node)
         live, self._live = self._live, {}
         for what, before in live.items():
