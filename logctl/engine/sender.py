@@ -8,7 +8,6 @@ the list of what is left.
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Sequence
 from typing import Any, Final
@@ -95,7 +94,7 @@ def _send_run(sock: socket.socket, parts: list[Any], first: int, run: list[Any])
 
 def _send_file(sock: socket.socket, parts: list[Any], first: int) -> tuple[int, int]:
     part = parts[first]
-    sent = os.sendfile(sock.fileno(), part.file.fileno(), part.position, min(part.length, _TURN_BYTES_MAX))
+    sent = part.file.send_to(sock, part.position, min(part.length, _TURN_BYTES_MAX))
     if not sent:
         raise RangeUnreadable(f"the file ends before position {part.position}")
     if sent == part.length:

@@ -58,6 +58,7 @@ DIFFERENCES: dict[str, str] = {
     f"{BROKER}/follower.replication.throttled.rate: *": REPLICATION,
     f"{BROKER}/leader.replication.throttled.rate: *": REPLICATION,
     f"{BROKER}/replica.alter.log.dirs.io.max.bytes.per.second: *": REPLICATION,
+    f"{BROKER}/replica.lag.time.max.ms/isReadOnly: false here, true there": "ours can be set while the node runs",
     f"{BROKER}/min.insync.replicas/*": ELR,
     "describeConfigs ConfigResource(type=TOPIC, name='orders') /min.insync.replicas/*": ELR,
     "describeConfigs ConfigResource(type=BROKER, name='') : * here, {\"min.insync.replicas\": *": ELR,

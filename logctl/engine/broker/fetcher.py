@@ -59,6 +59,7 @@ _THROTTLED_MS: Final = 100
 _BASE_OFFSET_BYTES: Final = 8
 _ANSWER_BYTES: Final = 3 << 20
 """More is not asked for at once, so that answers come into the same memory again and again (`FrameRoom`)."""
+_THROTTLED_BYTES: Final = 1 << 20
 
 Key = tuple[bytes, int]
 
@@ -296,11 +297,16 @@ class Fetcher:
                     fetch_offset=question.offset,
                     last_fetched_epoch=question.last_epoch,
                     log_start_offset=question.start_offset,
-                    partition_max_bytes=self.pace.partition_max_bytes,
+                    partition_max_bytes=self._at_most(self._copied[topic_id, number].replica),
                     high_watermark=question.high_watermark,
                 )
             )
         return FetchTopic(topic_id=topic_id, partitions=asked)
+
+    def _at_most(self, replica: Replica) -> int:
+        """Less of what is throttled: a single answer is over a small rate for long."""
+        most = self.pace.partition_max_bytes
+        return min(most, _THROTTLED_BYTES) if self._node.throttle.names(replica.topic, replica.partition) else most
 
     def next_deadline_ms(self) -> int | None:
         if self._on_its_way is not None or self._unflushed or not self._copied:

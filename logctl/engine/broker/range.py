@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class RangeFile(Protocol):
-    """What is asked of the file: its descriptor for sendfile, or its bytes into a buffer."""
+    """What is asked of the file: that it goes to a socket, or its bytes into a buffer."""
 
-    def fileno(self) -> int: ...
+    def send_to(self, sock: Any, position: int, length: int) -> int: ...
 
     def pread_into(self, buffer: bytearray | memoryview, position: int) -> int: ...
 

@@ -18,7 +18,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from logctl.errors import LogctlError
 
@@ -65,6 +65,9 @@ class File(Protocol):
     def truncate(self, length: int) -> None: ...
     def size(self) -> int: ...
     def fileno(self) -> int: ...
+    def send_to(self, sock: Any, position: int, length: int) -> int:
+        """Send at most so much of it to a socket; how much it took. Raises OSError, BlockingIOError."""
+
     def close(self) -> None: ...
 
 
@@ -163,6 +166,9 @@ class RealFile:
 
     def fileno(self) -> int:
         return self._fd
+
+    def send_to(self, sock: Any, position: int, length: int) -> int:
+        return os.sendfile(sock.fileno(), self._fd, position, length)
 
     def close(self) -> None:
         fd, self._fd = self._fd, -1

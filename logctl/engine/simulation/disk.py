@@ -18,6 +18,7 @@ import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
+from typing import Any
 
 from logctl.engine.log.disk import Buffer, DiskFault, File
 
@@ -371,6 +372,10 @@ class SimulatedFile:
 
     def fileno(self) -> int:
         raise AssertionError("a simulated file has no descriptor: read it with pread")
+
+    def send_to(self, sock: Any, position: int, length: int) -> int:
+        sent: int = sock.send(self.pread(length, position))
+        return sent
 
     def close(self) -> None:
         pass

@@ -78,7 +78,7 @@ def test_voters_that_are_fixed_stay(logctl: Logctl) -> None:
 @only(OURS3)
 def test_one_of_three_gives_its_vote_away_and_gets_it_back(logctl: Logctl, witness: Witness) -> None:
     logctl("cluster", "quorum-remove", "3", "-y")
-    assert roles(logctl)[3] == "observer"
+    wait_until(lambda: roles(logctl).get(3) == "observer", "it to follow without a vote")
     assert '"id": 3' not in _voters_of(witness.script("kafka-metadata-quorum", "describe", "--status"))
     logctl("audit", "undo", "last")
     assert roles(logctl)[3] != "observer"
