@@ -17,6 +17,7 @@ from logctl.wire.messages import incremental_alter_configs as alter
 from logctl.wire.messages.broker_heartbeat import BrokerHeartbeatRequest
 from logctl.wire.messages.elect_leaders import ElectLeadersRequest, TopicPartitions
 from logctl.wire.messages.unregister_broker import UnregisterBrokerRequest
+from logctl.wire.stored.partition_change_record import PartitionChangeRecord
 
 
 def cluster_of(*, eligible: bool = True, least: int = 2, unclean: bool = False) -> Cluster:
@@ -141,10 +142,27 @@ def test_a_topic_that_changes_its_mind_is_looked_at_again() -> None:
 def test_a_new_minimum_makes_who_was_eligible_by_the_old_one_forgotten(kind: int) -> None:
     cluster = cluster_of()
     propose(cluster, [1])
+    ask_for_one_in_sync(cluster, kind)
+    assert cluster.partition().elr == ()
+
+
+@pytest.mark.parametrize("kind", [ResourceType.TOPIC, ResourceType.BROKER])
+def test_a_new_minimum_does_not_make_the_last_leader_forgotten_where_nobody_is_in_sync(kind: int) -> None:
+    cluster = cluster_of()
+    [topic_id] = cluster.image.topic_names
+    nobody = PartitionChangeRecord(partition_id=0, topic_id=topic_id, isr=[], leader=-1, last_known_elr=[2])
+    cluster.take([nobody])
+    ask_for_one_in_sync(cluster, kind)
+    assert state(cluster) == (-1, (), (), (2,))
+    fence(cluster, 2)
+    let_in(cluster, 2)
+    assert cluster.partition().leader == 2, "else it would wait for an unclean election, however long"
+
+
+def ask_for_one_in_sync(cluster: Cluster, kind: int) -> None:
     change = alter.AlterableConfig("min.insync.replicas", 0, "1")
     resource = alter.AlterConfigsResource(kind, "orders" if kind == ResourceType.TOPIC else "", [change])
     cluster.decide(incremental_alter_configs, alter.IncrementalAlterConfigsRequest(resources=[resource]))
-    assert cluster.partition().elr == ()
 
 
 def test_who_is_forgotten_leads_nothing() -> None:

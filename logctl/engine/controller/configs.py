@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from logctl.engine.controller.config_kinds import kind_of
 from logctl.engine.controller.decision import Controller, Decision
-from logctl.engine.controller.image import EMPTY, Resource, ResourceType
+from logctl.engine.controller.image import EMPTY, Resource, ResourceType, Topic
 from logctl.engine.controller.terms import Terms
 from logctl.wire import errors
 from logctl.wire.errors import WireError
@@ -23,6 +23,7 @@ from logctl.wire.messages import alter_configs as whole
 from logctl.wire.messages import incremental_alter_configs as single
 from logctl.wire.stored.clear_elr_record import ClearElrRecord
 from logctl.wire.stored.config_record import ConfigRecord
+from logctl.wire.stored.partition_change_record import PartitionChangeRecord
 
 
 class Operation(IntEnum):
@@ -94,12 +95,26 @@ def _difference(resource: Resource, now: Mapping[str, str], after: Mapping[str, 
 def _forget_eligible(
     controller: Controller, resource: Resource, now: Mapping[str, str], after: Mapping[str, str]
 ) -> list[Any]:
-    """Who is eligible to lead was decided by the old min.insync.replicas, and is not by the new one (KIP-966)."""
+    """Who is eligible to lead was decided by the old min.insync.replicas, and is not by the new one (KIP-966). Where
+    nobody is in sync, the last leader that is known stays known: without it only an unclean election would help."""
     kind, owner = resource
     everywhere = kind == ResourceType.BROKER and not owner
     if now.get(_LEAST) == after.get(_LEAST) or not (everywhere or kind == ResourceType.TOPIC):
         return []
-    return [ClearElrRecord(topic_name=owner)] if Terms(controller).keeps_eligible else []
+    if not Terms(controller).keeps_eligible:
+        return []
+    topics = [one for one in controller.image.topics.values() if everywhere or one.name == owner]
+    return [ClearElrRecord(topic_name=owner), *(known for topic in topics for known in _last_leaders(topic))]
+
+
+def _last_leaders(topic: Topic) -> list[PartitionChangeRecord]:
+    return [
+        PartitionChangeRecord(
+            partition_id=number, topic_id=topic.topic_id, last_known_elr=list(partition.last_known_elr)
+        )
+        for number, partition in topic.partitions.items()
+        if partition.last_known_elr and not partition.isr
+    ]
 
 
 _LEAST: Final = "min.insync.replicas"
