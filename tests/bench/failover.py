@@ -3,7 +3,8 @@
     .venv/bin/python tests/bench/failover.py [--kills 30] [--stops 10] [--peer-kills 5] [--peer-stops 10] [--json FILE]
 
 Needs a JDK 17 and Maven (once, for Apache's artifacts). Three nodes of each engine are brought up by `logctl up --nodes
-3` with nothing set, one engine after the other. An idempotent producer (librdkafka, its defaults) sends a record every
+3` with nothing set, one engine after the other. An idempotent producer (librdkafka, its defaults but for
+reconnect.backoff.max.ms: it would wait up to 10 s with calling a node that was away a moment ago) sends a record every
 5 ms to one partition with three replicas and acks=all. Each time the partition's leader goes; a gap is the longest time
 between two acknowledgements from a moment before until a second after the first one that came in. Then the node is
 started again, and the next goes when all are in sync. In the end everything is read: each acknowledged record has to be
@@ -105,7 +106,8 @@ class Load:
         self.acknowledged_s: list[float] = []
         self.values: list[int] = []
         self.errors: list[str] = []
-        self._producer = Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 0})
+        settings = {"enable.idempotence": True, "linger.ms": 0, "reconnect.backoff.max.ms": 100}
+        self._producer = Producer({"bootstrap.servers": bootstrap, **settings})
         self._resting = Event()
         self._thread = Thread(target=self._run)
         self._thread.start()
